@@ -1,0 +1,1 @@
+"""endpoints.yaml to a plan, and a plan to a platform."""

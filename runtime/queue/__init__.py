@@ -1,0 +1,1 @@
+"""The queue in front of every endpoint: in Valkey, and a twin in memory."""
