@@ -19,6 +19,12 @@ RESULT_SECONDS = 24 * 3600
 """How long results and the ends of async requests are kept."""
 DEAD_SECONDS = 7 * 24 * 3600
 """How long dead letters are kept."""
+TOLD_SECONDS = 60
+"""How long the end of a sync request is kept, so that `hold` can tell its gateway."""
+HOLD_SECONDS = 6
+"""How long an enqueued sync request is held before its gateway must say again that it is there."""
+SILENT_SECONDS = 15
+"""How long a replica may stay silent before the queue forgets it."""
 
 
 class ReplicaState(StrEnum):
