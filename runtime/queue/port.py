@@ -280,8 +280,8 @@ class Queue(Protocol):
     async def beat(self, endpoint: str, replica: str, state: ReplicaState, detail: str = "") -> bool:
         """Report a replica's state and that its worker lives; False when the queue does not know it.
 
-        A BUSY or RETIRED replica stays so whatever is reported, except FAILING and STARTING, which
-        are always true. READY wakes the endpoint's waiting requests.
+        A RETIRED replica stays so whatever is reported, a BUSY one unless STARTING or FAILING is.
+        READY wakes the endpoint's waiting requests.
         """
         ...
 

@@ -1,0 +1,77 @@
+"""What the scripts answer, turned into the port's values."""
+
+import json
+from typing import Any
+
+from runtime.queue.port import Answer, Caller, EndpointView, ReplicaState, ReplicaView, RequestView
+from runtime.wire import AnswerHead, RequestState
+
+
+def encode_caller(caller: Caller | None) -> str:
+    """One JSON array; empty for an async request."""
+    return json.dumps([caller.gateway, caller.url, caller.secret]) if caller else ""
+
+
+def decode_caller(raw: bytes) -> Caller | None:
+    """The caller that `encode_caller` wrote."""
+    return Caller(*json.loads(raw)) if raw else None
+
+
+def _seconds(ms: bytes | None) -> float | None:
+    return None if ms is None else float(ms) / 1000
+
+
+def request_view(request_id: str, found: list[Any]) -> RequestView:
+    """The value of find.lua's answer."""
+    position, state, takes, enqueued, started, finished, error, *answer = found
+    return RequestView(
+        id=request_id,
+        state=RequestState(state.decode()),
+        position=position,
+        attempt=int(takes),
+        enqueued_at=float(enqueued) / 1000,
+        started_at=_seconds(started),
+        finished_at=_seconds(finished),
+        error=error.decode() or None if error is not None else None,
+        answer=_answer(*answer),
+    )
+
+
+def _answer(head: bytes | None, body: bytes | None, ref: bytes | None) -> Answer | None:
+    if head is None:
+        return None
+    return Answer(AnswerHead.decode(head), body or b"", ref.decode() or None if ref else None)
+
+
+def endpoint_view(found: list[Any]) -> EndpointView:
+    """The value of look.lua's answer."""
+    now, waiting, running, oldest, dead, (size, desired, cause, run_ms, start_ms), needed, replicas = found
+    return EndpointView(
+        now=float(now) / 1000,
+        waiting=waiting,
+        running=running,
+        waiting_bytes=int(size or 0),
+        oldest_enqueued_at=_seconds(oldest),
+        dead=dead,
+        desired=int(desired or 0),
+        cause=(cause or b"").decode(),
+        run_seconds=_seconds(run_ms),
+        start_seconds=_seconds(start_ms),
+        needed={int(level): float(ms) / 1000 for level, ms in zip(needed[::2], needed[1::2], strict=True)},
+        replicas=tuple(_replica_view(replica) for replica in replicas if replica[2] is not None),
+    )
+
+
+def _replica_view(found: list[Any]) -> ReplicaView:
+    replica, beat, state, revision, joined, ready, idle, request, detail = found
+    return ReplicaView(
+        id=replica.decode(),
+        state=ReplicaState(state.decode()),
+        revision=revision.decode(),
+        joined_at=float(joined) / 1000,
+        ready_at=_seconds(ready),
+        idle_since=_seconds(idle),
+        beat_at=float(beat) / 1000,
+        request=request.decode() or None,
+        detail=detail.decode(),
+    )

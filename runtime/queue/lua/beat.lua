@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- A worker lives and says how its replica is.
+local replica, state, detail = unpack(ARGV)
+local key = replica_key(replica)
+local found = redis.call('HMGET', key, 'state', 'ready', 'joined')
+if not found[1] then
+  return 0
+end
+redis.call('ZADD', BEATS, text(now), replica)
+if found[1] ~= 'retired' and (state == 'starting' or state == 'failing') then
+  redis.call('HSET', key, 'state', state, 'detail', detail)
+  redis.call('HDEL', key, 'idle')
+elseif state == 'ready' and (found[1] == 'starting' or found[1] == 'failing') then
+  redis.call('HSET', key, 'state', 'ready', 'detail', detail, 'idle', text(now))
+  if not found[2] then
+    redis.call('HSET', key, 'ready', text(now))
+    moving_average('start_ms', now - found[3])
+    local serving = 0
+    for _, id in ipairs(redis.call('ZRANGE', BEATS, 0, -1)) do
+      local other = redis.call('HGET', replica_key(id), 'state')
+      serving = serving + ((other == 'ready' or other == 'busy') and 1 or 0)
+    end
+    mark_needed(serving)
+  end
+  wake_worker()
+end
+return 1

@@ -1,0 +1,16 @@
+#!lua flags=allow-oom
+-- Add a replica as starting; what its former worker still held goes back.
+local replica, revision = unpack(ARGV)
+local key = replica_key(replica)
+local held = redis.call('HGET', key, 'request')
+redis.call('UNLINK', key)
+redis.call('HSET', key, 'state', 'starting', 'revision', revision, 'joined', text(now), 'request', '', 'detail', '')
+redis.call('ZADD', BEATS, text(now), replica)
+if not held or held == '' or redis.call('HGET', request_key(held), 'replica') ~= replica
+  or not redis.call('ZSCORE', LEASES, held) then
+  return false
+end
+mark_needed(demand())
+redis.call('ZREM', LEASES, held)
+put_back(held)
+return held

@@ -1,0 +1,3 @@
+#!lua flags=allow-oom
+sweep()
+return 1

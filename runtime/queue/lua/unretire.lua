@@ -1,0 +1,9 @@
+#!lua flags=allow-oom
+for _, id in ipairs(ARGV) do
+  local found = redis.call('HMGET', replica_key(id), 'state', 'ready')
+  if found[1] == 'retired' then
+    redis.call('HSET', replica_key(id), 'state', found[2] and 'ready' or 'starting')
+    wake_worker()
+  end
+end
+return 1

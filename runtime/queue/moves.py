@@ -1,0 +1,29 @@
+"""The Lua script of each move, made from its file, the keys all share and the port's own figures."""
+
+from importlib.resources import files
+
+from runtime.queue import port
+
+CHANNEL = "moorage:demand"
+"""Where an endpoint is named whose demand has outgrown its desired number."""
+
+
+def read_move(name: str) -> str:
+    """The whole script of a move: its first line (flags), the constants, the keys, the move."""
+    folder = files("runtime.queue") / "lua"
+    flags, _, body = (folder / f"{name}.lua").read_text().partition("\n")
+    return "\n".join([flags, _constants(), (folder / "_keys.lua").read_text(), body])
+
+
+def _constants() -> str:
+    figures = {
+        "MAX_FAULTS": port.MAX_FAULTS,
+        "MAX_TAKES": port.MAX_TAKES,
+        "RESULT_MS": port.RESULT_SECONDS * 1000,
+        "DEAD_MS": port.DEAD_SECONDS * 1000,
+        "TOLD_MS": port.TOLD_SECONDS * 1000,
+        "HOLD_MS": port.HOLD_SECONDS * 1000,
+        "SILENT_MS": port.SILENT_SECONDS * 1000,
+        "CHANNEL": f"'{CHANNEL}'",
+    }
+    return "\n".join(f"local {name} = {figure}" for name, figure in figures.items())

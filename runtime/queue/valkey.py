@@ -1,0 +1,244 @@
+"""The queue in Valkey: every move is one Lua script on the keys of one endpoint (lua/_keys.lua)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from functools import cache
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
+
+from runtime.queue.decode import decode_caller, encode_caller, endpoint_view, request_view
+from runtime.queue.moves import CHANNEL, read_move
+from runtime.queue.port import (
+    Answer,
+    Bounds,
+    EndpointView,
+    LeaseLostError,
+    NewRequest,
+    QueueFullError,
+    QueueUnavailableError,
+    ReplicaState,
+    RequestView,
+    Taken,
+)
+from runtime.wire import RequestHead, RequestState, endpoint_of
+
+COMMAND_SECONDS = 5.0
+"""Longest wait for one answer of the server, in seconds."""
+LONGEST_WAIT_SECONDS = 1.0
+"""Longest block on the wake list; a lost wake-up costs no more than this."""
+MAX_CONNECTIONS = 512
+RESUBSCRIBE_SECONDS = 0.5
+
+
+class ValkeyQueue:
+    """A `runtime.queue.port.Queue` on one Valkey server or a cluster of them."""
+
+    def __init__(self, client: "Redis | RedisCluster", subscriber: Redis) -> None:
+        self._client = client
+        self._subscriber = subscriber
+        self._scripts: dict[str, AsyncScript] = {}
+
+    @classmethod
+    def connect(cls, url: str) -> Self:
+        """A queue at `valkey://[:password@]host:port`, or `valkey+cluster://…` for cluster mode.
+
+        `valkeys` in place of `valkey` asks for TLS. Nothing is sent before the first move.
+        """
+        parts = urlsplit(url)
+        options: dict[str, Any] = {
+            "host": parts.hostname or "127.0.0.1",
+            "port": parts.port or 6379,
+            "username": parts.username or None,
+            "password": parts.password,
+            "ssl": parts.scheme.startswith("valkeys"),
+            "socket_timeout": COMMAND_SECONDS,
+            "socket_connect_timeout": COMMAND_SECONDS,
+            "max_connections": MAX_CONNECTIONS,
+        }
+        subscriber = Redis(**options, retry=Retry(NoBackoff(), 0))
+        if parts.scheme.endswith("+cluster"):
+            return cls(RedisCluster(**options), subscriber)
+        return cls(Redis(**options, retry=Retry(NoBackoff(), 1)), subscriber)
+
+    async def enqueue(self, request: NewRequest, bounds: Bounds) -> int:
+        """Journal a request; see the port."""
+        caller = request.caller
+        told, *rest = await self._move(
+            "enqueue",
+            endpoint_of(request.id),
+            request.id,
+            request.head.encode(),
+            request.body,
+            request.body_ref or "",
+            request.size,
+            encode_caller(caller),
+            caller.gateway if caller else "",
+            request.priority,
+            _ms(request.queue_seconds),
+            bounds.waiting,
+            bounds.waiting_bytes,
+        )
+        if told == b"full":
+            raise QueueFullError(rest[0].decode(), rest[1])
+        return int(rest[0])
+
+    async def take(self, endpoint: str, replica: str, lease_seconds: float) -> Taken | None:
+        """The first waiting request; see the port."""
+        found = await self._move("take", endpoint, replica, _ms(lease_seconds))
+        if found is None:
+            return None
+        request_id, attempt, head, body, ref, caller, waited = found
+        return Taken(
+            id=request_id.decode(),
+            attempt=attempt,
+            head=RequestHead.decode(head),
+            body=body,
+            body_ref=ref.decode() or None,
+            caller=decode_caller(caller),
+            waited_seconds=int(waited) / 1000,
+        )
+
+    async def renew(self, endpoint: str, request_id: str, attempt: int, lease_seconds: float) -> None:
+        """Hold the lease longer; see the port."""
+        _require(await self._move("renew", endpoint, request_id, attempt, _ms(lease_seconds)))
+
+    async def finish(self, endpoint: str, request_id: str, attempt: int, answer: Answer | None) -> None:
+        """The model has finished; see the port."""
+        stored = (1, answer.head.encode(), answer.body, answer.body_ref or "") if answer else (0, "", "", "")
+        _require(await self._move("finish", endpoint, request_id, attempt, *stored))
+
+    async def fail(self, endpoint: str, request_id: str, attempt: int, error: str) -> None:
+        """End it without an answer; see the port."""
+        _require(await self._move("fail", endpoint, request_id, attempt, error))
+
+    async def give_back(
+        self, endpoint: str, request_id: str, attempt: int, *, fault: str | None
+    ) -> RequestState:
+        """Put it back in its place; see the port."""
+        state = await self._move("give_back", endpoint, request_id, attempt, fault or "")
+        _require(state)
+        return RequestState(state.decode())
+
+    async def cancel(self, request_id: str) -> RequestState | None:
+        """Cancel a request; see the port."""
+        state = await self._move("cancel", endpoint_of(request_id), request_id)
+        return RequestState(state.decode()) if state else None
+
+    async def hold(
+        self, endpoint: str, gateway: str, request_ids: Sequence[str], seconds: float
+    ) -> list[str]:
+        """Say that a gateway's clients still wait; see the port."""
+        gone = await self._move("hold", endpoint, gateway, _ms(seconds), *request_ids)
+        return [request_id.decode() for request_id in gone]
+
+    async def sweep(self, endpoint: str) -> None:
+        """Expire, take over, forget; see the port."""
+        await self._move("sweep", endpoint)
+
+    async def look(self, endpoint: str) -> EndpointView:
+        """The endpoint at this moment; see the port."""
+        return endpoint_view(await self._move("look", endpoint))
+
+    async def find(self, request_id: str) -> RequestView | None:
+        """Where a request stands; see the port."""
+        found = await self._move("find", endpoint_of(request_id), request_id)
+        return request_view(request_id, found) if found else None
+
+    async def join(self, endpoint: str, replica: str, revision: str) -> str | None:
+        """Add a replica; see the port."""
+        held = await self._move("join", endpoint, replica, revision)
+        return held.decode() if held else None
+
+    async def beat(self, endpoint: str, replica: str, state: ReplicaState, detail: str = "") -> bool:
+        """Report a replica's state; see the port."""
+        return bool(await self._move("beat", endpoint, replica, state.value, detail))
+
+    async def leave(self, endpoint: str, replica: str) -> None:
+        """Forget a replica; see the port."""
+        await self._move("leave", endpoint, replica)
+
+    async def retire(self, endpoint: str, replicas: Sequence[str]) -> list[str]:
+        """Make idle replicas take no more; see the port."""
+        return [replica.decode() for replica in await self._move("retire", endpoint, *replicas)]
+
+    async def unretire(self, endpoint: str, replicas: Sequence[str]) -> None:
+        """Let retired replicas take again; see the port."""
+        await self._move("unretire", endpoint, *replicas)
+
+    async def set_desired(
+        self, endpoint: str, desired: int, ceiling: int, cause: str, hold_seconds: float
+    ) -> None:
+        """Write down the scaler's decision; see the port."""
+        await self._move("set_desired", endpoint, desired, ceiling, cause, _ms(hold_seconds))
+
+    async def nudge(self, endpoint: str) -> None:
+        """Say that one replica is needed; see the port."""
+        await self._move("nudge", endpoint)
+
+    async def wait_for_work(self, endpoint: str, seconds: float) -> None:
+        """Block on the wake list; see the port."""
+        wait = max(0.01, min(seconds, LONGEST_WAIT_SECONDS))
+        try:
+            await self._client.blpop([f"{_base(endpoint)}:wake"], timeout=wait)
+        except (RedisError, OSError) as exc:
+            raise QueueUnavailableError(str(exc)) from exc
+
+    async def demands(self) -> AsyncIterator[str]:
+        """Endpoints whose demand has grown, as it happens; see the port."""
+        while True:
+            try:
+                async with self._subscriber.pubsub() as channel:
+                    await channel.subscribe(CHANNEL)
+                    while True:
+                        message = await channel.get_message(
+                            ignore_subscribe_messages=True, timeout=COMMAND_SECONDS
+                        )
+                        if message is not None:
+                            yield _endpoint_of_base(message["data"].decode())
+            except (RedisError, OSError):
+                await asyncio.sleep(RESUBSCRIBE_SECONDS)
+
+    async def ping(self) -> None:
+        """Check that the server answers; see the port."""
+        try:
+            await self._client.ping()
+        except (RedisError, OSError) as exc:
+            raise QueueUnavailableError(str(exc)) from exc
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._client.aclose()
+        await self._subscriber.aclose()
+
+    async def _move(self, name: str, endpoint: str, *args: str | bytes | float) -> Any:
+        script = self._scripts.get(name)
+        if script is None:
+            script = self._scripts[name] = self._client.register_script(read_move(name))
+        try:
+            return await script(keys=[_base(endpoint)], args=args)
+        except (RedisError, OSError) as exc:
+            raise QueueUnavailableError(f"{name}: {exc}") from exc
+
+
+@cache
+def _base(endpoint: str) -> str:
+    return f"moorage:{{{endpoint}}}"
+
+
+def _endpoint_of_base(base: str) -> str:
+    return base.removeprefix("moorage:{").removesuffix("}")
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _require(told: object) -> None:
+    if not told:
+        raise LeaseLostError("another attempt holds this request now")
