@@ -1,31 +1,21 @@
 """The queue in one process's memory: the same moves as `ValkeyQueue`, and nothing outlives the process.
 
-For tests, the simulator and whoever needs a queue without a server. Every move is a plain function
-without an `await` in it, which is what makes it one atomic step.
+For tests, the simulator and whoever needs a queue without a server. No move awaits anything between its
+first step and its last, which is what makes it one atomic step.
 """
 
 import asyncio
 import contextlib
 import time
-from bisect import bisect_left, insort
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
-from heapq import heappop, heappush
+from dataclasses import replace
 
+from runtime.queue.memory_endpoint import Endpoint, Request, average
 from runtime.queue.port import (
-    DEAD_SECONDS,
-    HOLD_SECONDS,
-    MAX_FAULTS,
-    MAX_TAKES,
-    RESULT_SECONDS,
-    SILENT_SECONDS,
-    TOLD_SECONDS,
     Answer,
     Bounds,
     EndpointView,
-    LeaseLostError,
     NewRequest,
-    QueueFullError,
     ReplicaState,
     ReplicaView,
     RequestView,
@@ -33,266 +23,12 @@ from runtime.queue.port import (
 )
 from runtime.wire import RequestState, endpoint_of, is_request_id
 
-_LEAST_PATIENCE = 1.0
-"""Seconds that a request may wait at least after it was given back."""
 _LONGEST_WAIT = 1.0
 """Seconds after which `wait_for_work` returns whatever happens."""
-_WAKES = 64
-"""Most wake-ups that lie ready for an endpoint's workers."""
 _SIGNALS = 256
 """Most demand signals that lie ready for a follower; further ones are lost."""
 
 _IDLE = frozenset({ReplicaState.READY, ReplicaState.STARTING, ReplicaState.FAILING})
-_SERVING = frozenset({ReplicaState.READY, ReplicaState.BUSY})
-
-
-@dataclass(slots=True)
-class _Request:
-    """A request and where it stands."""
-
-    new: NewRequest
-    ticket: int
-    enqueued_at: float
-    deadline: float
-    """When it expires, if it still waits then."""
-    state: RequestState = RequestState.WAITING
-    takes: int = 0
-    faults: int = 0
-    fault: str = ""
-    cancelled: bool = False
-    """Cancelled while it ran: its end is CANCELLED, whatever it would have been."""
-    patience: float = 0.0
-    """Waiting seconds that were left when it was taken."""
-    replica: str = ""
-    lease_until: float = 0.0
-    started_at: float | None = None
-    finished_at: float | None = None
-    error: str | None = None
-    answer: Answer | None = None
-
-    @property
-    def rank(self) -> tuple[int, int, str]:
-        """Its place among the waiting: by priority, then by ticket, which it keeps for ever."""
-        return self.new.priority, self.ticket, self.new.id
-
-    @property
-    def keep_seconds(self) -> float:
-        """How long its end is kept; a sync request's only where its gateway must be told."""
-        if self.new.caller is None:
-            return DEAD_SECONDS if self.state is RequestState.DEAD else RESULT_SECONDS
-        silent = {RequestState.COMPLETED, RequestState.CANCELLED}
-        return 0 if self.state in silent else TOLD_SECONDS
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether nobody waits for an answer any more, or none will come."""
-        return self.cancelled or self.state not in {RequestState.WAITING, RequestState.RUNNING}
-
-    def verdict(self) -> str | None:
-        """Why it may not be taken again; None while it may."""
-        if self.faults >= MAX_FAULTS:
-            return f"the model died under it {self.faults} times, last: {self.fault}"
-        if self.takes >= MAX_TAKES:
-            return f"it was taken {self.takes} times and never came to an end"
-        return None
-
-
-class _Endpoint:
-    """One endpoint's requests and replicas, and the steps that the moves are made of."""
-
-    def __init__(self, signal: Callable[[], None]) -> None:
-        self.signal = signal
-        self.wakes: asyncio.Queue[None] = asyncio.Queue(_WAKES)
-        self.requests: dict[str, _Request] = {}
-        self.waiting: list[tuple[int, int, str]] = []
-        """Ranks, first in order first."""
-        self.running: dict[str, _Request] = {}
-        self.ends: list[tuple[float, str]] = []
-        """A heap of when to forget which request."""
-        self.replicas: dict[str, ReplicaView] = {}
-        self.holds: dict[str, float] = {}
-        """Gateway to the moment until which its clients are known to wait."""
-        self.needed: dict[int, float] = {}
-        self.desired = 0
-        self.ceiling: int | None = None
-        self.cause = ""
-        self.run_seconds: float | None = None
-        self.start_seconds: float | None = None
-        self.tickets = 0
-
-    @property
-    def demand(self) -> int:
-        return len(self.waiting) + len(self.running)
-
-    @property
-    def waiting_bytes(self) -> int:
-        return sum(self.requests[request_id].new.size for _, _, request_id in self.waiting)
-
-    def wake(self) -> None:
-        """Let one waiting worker look, or the next that comes to wait."""
-        with contextlib.suppress(asyncio.QueueFull):
-            self.wakes.put_nowait(None)
-
-    def admit(self, new: NewRequest, bounds: Bounds) -> None:
-        waiting = len(self.waiting)
-        if waiting >= bounds.waiting:
-            raise QueueFullError("waiting", waiting)
-        if self.waiting_bytes + new.size > bounds.waiting_bytes:
-            raise QueueFullError("bytes", waiting)
-
-    def add(self, new: NewRequest, now: float) -> int:
-        self.tickets += 1
-        request = _Request(new, self.tickets, enqueued_at=now, deadline=now + new.queue_seconds)
-        self.requests[new.id] = request
-        insort(self.waiting, request.rank)
-        if new.caller is not None:
-            self.hold(new.caller.gateway, now + HOLD_SECONDS)
-        if self.demand > self.desired and (self.ceiling is None or self.desired < self.ceiling):
-            self.signal()
-        self.wake()
-        return self.position(request)
-
-    def position(self, request: _Request) -> int:
-        return bisect_left(self.waiting, request.rank)
-
-    def hold(self, gateway: str, until: float) -> None:
-        self.holds[gateway] = max(until, self.holds.get(gateway, until))
-
-    def is_abandoned(self, request: _Request, now: float) -> bool:
-        caller = request.new.caller
-        return caller is not None and self.holds.get(caller.gateway, now) <= now
-
-    def next_request(self, now: float) -> _Request | None:
-        """The first waiting request that somebody waits for; those before it are dropped."""
-        while self.waiting:
-            request = self.requests[self.waiting[0][-1]]
-            if not self.is_abandoned(request, now):
-                return request
-            self.end(request, RequestState.CANCELLED, now)
-        return None
-
-    def lease(self, request: _Request, replica: ReplicaView, now: float, lease_seconds: float) -> None:
-        self.waiting.remove(request.rank)
-        self.running[request.new.id] = request
-        request.state = RequestState.RUNNING
-        request.takes += 1
-        request.patience = request.deadline - now
-        request.replica = replica.id
-        request.lease_until = now + lease_seconds
-        request.started_at = now
-        self.replicas[replica.id] = replace(
-            replica, state=ReplicaState.BUSY, request=request.new.id, idle_since=None, beat_at=now
-        )
-
-    def leased(self, request_id: str, attempt: int) -> _Request:
-        request = self.running.get(request_id)
-        if request is None or request.takes != attempt:
-            raise LeaseLostError(f"attempt {attempt} of request {request_id} holds it no longer")
-        return request
-
-    def free(self, request: _Request, now: float, *, broken: bool) -> None:
-        """Take a request out of its replica's hands; a broken one must say `ready` again."""
-        replica = self.replicas.get(request.replica)
-        if replica is None or replica.request != request.new.id:
-            return
-        state, idle_since = replica.state, replica.idle_since
-        if broken:
-            state, idle_since = ReplicaState.STARTING, None
-        elif state is ReplicaState.BUSY:
-            state, idle_since = ReplicaState.READY, now
-        self.replicas[replica.id] = replace(replica, state=state, idle_since=idle_since, request=None)
-
-    def put_back(self, request: _Request, now: float) -> RequestState:
-        """Let a running request wait again in its old place, unless it may not run again."""
-        if request.cancelled:
-            self.end(request, RequestState.CANCELLED, now)
-        elif (verdict := request.verdict()) is not None:
-            self.end(request, RequestState.DEAD, now, error=verdict)
-        else:
-            del self.running[request.new.id]
-            request.state = RequestState.WAITING
-            request.deadline = now + max(request.patience, _LEAST_PATIENCE)
-            insort(self.waiting, request.rank)
-            self.signal()
-            self.wake()
-        return request.state
-
-    def end(
-        self,
-        request: _Request,
-        state: RequestState,
-        now: float,
-        *,
-        error: str | None = None,
-        answer: Answer | None = None,
-    ) -> None:
-        """Close a waiting or running request; what it needed until now is written down."""
-        self.note_need(self.demand, now)
-        if self.running.pop(request.new.id, None) is None:
-            self.waiting.remove(request.rank)
-        request.state, request.error, request.answer = state, error, answer
-        request.finished_at = now
-        request.new = replace(request.new, body=b"", body_bytes=request.new.size)
-        if request.keep_seconds:
-            heappush(self.ends, (now + request.keep_seconds, request.new.id))
-        else:
-            del self.requests[request.new.id]
-
-    def note_need(self, level: int, now: float) -> None:
-        self.needed[max(level, 1)] = now
-
-    def sweep(self, now: float) -> None:
-        self.forget_ends(now)
-        self.expire_waiting(now)
-        self.take_over(now)
-        self.forget_silent(now)
-        self.holds = {gateway: until for gateway, until in self.holds.items() if until > now}
-
-    def forget_ends(self, now: float) -> None:
-        while self.ends and self.ends[0][0] <= now:
-            del self.requests[heappop(self.ends)[1]]
-
-    def expire_waiting(self, now: float) -> None:
-        for _, _, request_id in list(self.waiting):
-            request = self.requests[request_id]
-            if request.deadline <= now:
-                waited = now - request.enqueued_at
-                error = f"waited {waited:.0f} s and no replica became free for it"
-                self.end(request, RequestState.EXPIRED, now, error=error)
-
-    def take_over(self, now: float) -> None:
-        """Put back what dead workers held, and forget their replicas."""
-        for request in list(self.running.values()):
-            if request.lease_until > now:
-                continue
-            holder = self.replicas.get(request.replica)
-            if holder is not None and holder.request == request.new.id:
-                del self.replicas[holder.id]
-            self.put_back_or_drop(request, now)
-
-    def put_back_or_drop(self, request: _Request, now: float) -> None:
-        if self.is_abandoned(request, now) and request.verdict() is None:
-            self.end(request, RequestState.CANCELLED, now)
-        else:
-            self.put_back(request, now)
-
-    def forget_silent(self, now: float) -> None:
-        holders = {request.replica for request in self.running.values()}
-        for replica in list(self.replicas.values()):
-            if now - replica.beat_at > SILENT_SECONDS and replica.id not in holders:
-                del self.replicas[replica.id]
-
-    def report_ready(self, replica: ReplicaView, now: float) -> None:
-        """A replica's model answers: it may take. Its first time also teaches how long a start takes."""
-        self.replicas[replica.id] = replace(
-            replica, state=ReplicaState.READY, idle_since=now, ready_at=replica.ready_at or now, detail=""
-        )
-        if replica.ready_at is None:
-            serving = sum(1 for other in self.replicas.values() if other.state in _SERVING)
-            self.note_need(serving, now)
-            self.start_seconds = _average(self.start_seconds, now - replica.joined_at)
-        if self.waiting:
-            self.wake()
 
 
 class MemoryQueue:
@@ -300,7 +36,7 @@ class MemoryQueue:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._endpoints: dict[str, _Endpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}
         self._followers: set[asyncio.Queue[str]] = set()
 
     async def enqueue(self, request: NewRequest, bounds: Bounds) -> int:
@@ -340,7 +76,7 @@ class MemoryQueue:
         request = at.leased(request_id, attempt)
         at.free(request, now, broken=False)
         if request.started_at is not None:
-            at.run_seconds = _average(at.run_seconds, now - request.started_at)
+            at.run_seconds = average(at.run_seconds, now - request.started_at)
         if request.cancelled:
             at.end(request, RequestState.CANCELLED, now)
         else:
@@ -524,9 +260,9 @@ class MemoryQueue:
     async def close(self) -> None:
         """See `Queue.close`; there is nothing to close."""
 
-    def _at(self, endpoint: str) -> _Endpoint:
+    def _at(self, endpoint: str) -> Endpoint:
         if endpoint not in self._endpoints:
-            self._endpoints[endpoint] = _Endpoint(lambda: self._tell(endpoint))
+            self._endpoints[endpoint] = Endpoint(lambda: self._tell(endpoint))
         return self._endpoints[endpoint]
 
     def _tell(self, endpoint: str) -> None:
@@ -534,13 +270,9 @@ class MemoryQueue:
             with contextlib.suppress(asyncio.QueueFull):
                 heard.put_nowait(endpoint)
 
-    def _known(self, request_id: str) -> _Request | None:
+    def _known(self, request_id: str) -> Request | None:
         if not is_request_id(request_id):
             return None
         at = self._at(endpoint_of(request_id))
         at.forget_ends(self._clock())
         return at.requests.get(request_id)
-
-
-def _average(old: float | None, new: float) -> float:
-    return new if old is None else 0.8 * old + 0.2 * new
