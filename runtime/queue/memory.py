@@ -28,7 +28,7 @@ _LONGEST_WAIT = 1.0
 _SIGNALS = 256
 """Most demand signals that lie ready for a follower; further ones are lost."""
 
-_IDLE = frozenset({ReplicaState.READY, ReplicaState.STARTING, ReplicaState.FAILING})
+_UNREADY = frozenset({ReplicaState.STARTING, ReplicaState.FAILING})
 
 
 class MemoryQueue:
@@ -42,6 +42,9 @@ class MemoryQueue:
     async def enqueue(self, request: NewRequest, bounds: Bounds) -> int:
         """See `Queue.enqueue`."""
         now, at = self._clock(), self._at(endpoint_of(request.id))
+        known = at.requests.get(request.id)
+        if known is not None:  # the answer to an earlier try was lost on its way
+            return at.position(known) if known.state is RequestState.WAITING else 0
         at.sweep(now)
         at.admit(request, bounds)
         return at.add(request, now)
@@ -78,7 +81,7 @@ class MemoryQueue:
         if request.started_at is not None:
             at.run_seconds = average(at.run_seconds, now - request.started_at)
         if request.cancelled:
-            at.end(request, RequestState.CANCELLED, now)
+            at.drop(request, now)
         else:
             at.end(request, RequestState.COMPLETED, now, answer=answer)
 
@@ -87,10 +90,7 @@ class MemoryQueue:
         now, at = self._clock(), self._at(endpoint)
         request = at.leased(request_id, attempt)
         at.free(request, now, broken=True)
-        if request.cancelled:
-            at.end(request, RequestState.CANCELLED, now)
-        else:
-            at.end(request, RequestState.FAILED, now, error=error)
+        at.end(request, RequestState.FAILED, now, error=error)
 
     async def give_back(
         self, endpoint: str, request_id: str, attempt: int, *, fault: str | None
@@ -110,7 +110,7 @@ class MemoryQueue:
         if request is None:
             return None
         if request.state is RequestState.WAITING:
-            self._at(endpoint_of(request_id)).end(request, RequestState.CANCELLED, self._clock())
+            self._at(endpoint_of(request_id)).drop(request, self._clock())
         elif request.state is RequestState.RUNNING:
             request.cancelled = True
         return request.state
@@ -186,7 +186,7 @@ class MemoryQueue:
         )
         if orphan is None:
             return None
-        at.put_back_or_drop(orphan, now)
+        at.put_back(orphan, now)
         return orphan.new.id
 
     async def beat(self, endpoint: str, replica: str, state: ReplicaState, detail: str = "") -> bool:
@@ -196,9 +196,9 @@ class MemoryQueue:
         if known is None:
             return False
         known = at.replicas[replica] = replace(known, beat_at=now)
-        if state in {ReplicaState.FAILING, ReplicaState.STARTING}:
+        if state in _UNREADY and known.state is not ReplicaState.RETIRED:
             at.replicas[replica] = replace(known, state=state, detail=detail, idle_since=None)
-        elif state is ReplicaState.READY and known.state in _IDLE - {ReplicaState.READY}:
+        elif state is ReplicaState.READY and known.state in _UNREADY:
             at.report_ready(known, now)
         return True
 
@@ -209,7 +209,7 @@ class MemoryQueue:
     async def retire(self, endpoint: str, replicas: Sequence[str]) -> list[str]:
         """See `Queue.retire`."""
         known = self._at(endpoint).replicas
-        idle = [name for name in replicas if name in known and known[name].state in _IDLE]
+        idle = [name for name in replicas if name in known and known[name].state is not ReplicaState.BUSY]
         known.update({name: replace(known[name], state=ReplicaState.RETIRED) for name in idle})
         return idle
 

@@ -125,6 +125,11 @@ class Endpoint:
         with contextlib.suppress(asyncio.QueueFull):
             self.wakes.put_nowait(None)
 
+    def forget_wakes(self) -> None:
+        """Nothing waits: let idle workers sleep."""
+        while not self.wakes.empty():
+            self.wakes.get_nowait()
+
     def admit(self, new: NewRequest, bounds: Bounds) -> None:
         """Check that there is room.
 
@@ -169,7 +174,8 @@ class Endpoint:
             request = self.requests[self.waiting[0][-1]]
             if not self.is_abandoned(request, now):
                 return request
-            self.end(request, RequestState.CANCELLED, now)
+            self.drop(request, now)
+        self.forget_wakes()
         return None
 
     def lease(self, request: Request, replica: ReplicaView, now: float, lease_seconds: float) -> None:
@@ -211,18 +217,25 @@ class Endpoint:
 
     def put_back(self, request: Request, now: float) -> RequestState:
         """Let a running request wait again in its old place, unless it may not run again."""
+        verdict = request.verdict()
         if request.cancelled:
-            self.end(request, RequestState.CANCELLED, now)
-        elif (verdict := request.verdict()) is not None:
+            self.drop(request, now)
+        elif verdict is not None:
             self.end(request, RequestState.DEAD, now, error=verdict)
+        elif self.is_abandoned(request, now):
+            self.drop(request, now)
         else:
             del self.running[request.new.id]
-            request.state = RequestState.WAITING
+            request.state, request.started_at = RequestState.WAITING, None
             request.deadline = now + max(request.patience, _LEAST_PATIENCE)
             insort(self.waiting, request.rank)
             self.signal()
             self.wake()
         return request.state
+
+    def drop(self, request: Request, now: float) -> None:
+        """End a request that nobody waits for any more."""
+        self.end(request, RequestState.CANCELLED, now, error="cancelled")
 
     def end(
         self,
@@ -279,13 +292,6 @@ class Endpoint:
             holder = self.replicas.get(request.replica)
             if holder is not None and holder.request == request.new.id:
                 del self.replicas[holder.id]
-            self.put_back_or_drop(request, now)
-
-    def put_back_or_drop(self, request: Request, now: float) -> None:
-        """Put back what its worker lost, but drop what nobody waits for."""
-        if self.is_abandoned(request, now) and request.verdict() is None:
-            self.end(request, RequestState.CANCELLED, now)
-        else:
             self.put_back(request, now)
 
     def forget_silent(self, now: float) -> None:
