@@ -17,7 +17,7 @@ from runtime.wire import is_request_id
 CHUNK_BYTES = 256 * 1024
 """How much is read or written at a time: the memory one transfer costs."""
 
-_NAME = re.compile(r"(?P<id>.+)\.(?:body|answer)")
+_NAME = re.compile(r"(?P<id>.+?)\.(?:body|[1-9][0-9]{0,2}\.answer)")
 
 
 class ObjectError(Exception):
@@ -25,7 +25,7 @@ class ObjectError(Exception):
 
 
 class BadNameError(ObjectError, ValueError):
-    """The text is no object name: a request id and `.body` or `.answer`."""
+    """The text is no object name: a request id and `.body` or `.<attempt>.answer`."""
 
 
 class NoObjectError(ObjectError, LookupError):
@@ -37,9 +37,9 @@ def body_name(request_id: str) -> str:
     return f"{request_id}.body"
 
 
-def answer_name(request_id: str) -> str:
-    """Where a request's answer is kept."""
-    return f"{request_id}.answer"
+def answer_name(request_id: str, attempt: int) -> str:
+    """Where an attempt's answer is kept; one a take, so that a late worker cannot overwrite another's."""
+    return f"{request_id}.{attempt}.answer"
 
 
 class Objects(Protocol):

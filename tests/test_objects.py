@@ -47,7 +47,7 @@ async def test_what_was_written_is_read_back(objects: FolderObjects) -> None:
 
 async def test_chunks_read_are_bounded(objects: FolderObjects) -> None:
     """However large it was written."""
-    name = answer_name(new_request_id("embed"))
+    name = answer_name(new_request_id("embed"), 1)
     await objects.write(name, chunks_of(b"x" * (3 * CHUNK_BYTES + 1)))
 
     sizes = [len(chunk) async for chunk in objects.read(name)]
