@@ -1,0 +1,131 @@
+"""Virtual environments of `python:` folders: one for each set of requirements, made once."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runtime.local.errors import PrepareError
+from runtime.local.logs import last_lines, size_of
+from runtime.local.processes import Command, base_environment, mark_of, run_to_end
+from runtime.local.settings import Settings
+
+INSTALL_SECONDS = 1800.0
+RUNNER = Path("runtime/replica/requirements.txt")
+"""What the runner itself needs, below the project's root."""
+INSTALLER_PREFIXES = ("UV_", "SSL_", "NETRC")
+PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What one virtual environment is made from."""
+
+    key: str
+    requirements: tuple[Path, ...]
+    hashed: bool
+    """The folder's requirements carry hashes, so they must name all, the runner's needs included."""
+
+
+def read_recipe(folder: Path, runner: Path) -> Recipe:
+    """The recipe of a folder's environment. Its key changes with any requirements*.txt of the folder."""
+    own = folder / "requirements.txt"
+    texts = [path.read_bytes() for path in sorted(folder.glob("requirements*.txt"))]
+    digest = hashlib.sha256()
+    for part in (sys.version.encode(), sys.executable.encode(), runner.read_bytes(), *texts):
+        digest.update(hashlib.sha256(part).digest())
+    hashed = own.exists() and "--hash=" in own.read_text(errors="replace")
+    given = (own,) if own.exists() else ()
+    return Recipe(digest.hexdigest()[:20], given if hashed else (*given, runner), hashed)
+
+
+@dataclass(slots=True)
+class Environments:
+    """Makes and finds virtual environments below `.moorage/venvs/`."""
+
+    settings: Settings
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def recipe(self, folder: Path) -> Recipe:
+        """What the folder's environment is made from.
+
+        Raises:
+            PrepareError: there is no such folder.
+        """
+        if not (folder / "service.py").is_file():
+            raise PrepareError(f"{folder} has no service.py.", retry=False)
+        return read_recipe(folder, self.settings.root / RUNNER)
+
+    def python(self, recipe: Recipe) -> Path:
+        """The environment's interpreter, there or not yet."""
+        return self.settings.places.venvs / recipe.key / "bin" / "python"
+
+    async def make(self, recipe: Recipe, cwd: Path, log: Path) -> Path:
+        """The interpreter of the environment, made first when it is not there; one making at a time.
+
+        Raises:
+            PrepareError: packages cannot be installed; the last lines of the installer say why.
+        """
+        async with self._locks.setdefault(recipe.key, asyncio.Lock()):
+            python = self.python(recipe)
+            if not python.exists():
+                await self._install(recipe, cwd, log)
+        return python
+
+    async def _install(self, recipe: Recipe, cwd: Path, log: Path) -> None:
+        final = self.settings.places.venvs / recipe.key
+        draft = final.with_name(f"{recipe.key}.making")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        for arguments in _steps(recipe, draft):
+            await self._uv(arguments, cwd, log)
+        draft.rename(final)
+
+    async def _uv(self, arguments: tuple[str, ...], cwd: Path, log: Path) -> None:
+        begin = size_of(log)
+        argv = (str(Path(sys.executable).with_name("uv")), *arguments)
+        env = installer_environment(self.settings.environ)
+        command = Command(argv, env, cwd, log, mark_of(self.settings.state, "install"))
+        try:
+            status = await run_to_end(command, INSTALL_SECONDS)
+        except (OSError, TimeoutError) as exc:
+            raise PrepareError(f"packages cannot be installed: {exc!r}") from exc
+        if status != 0:
+            raise PrepareError(f"packages cannot be installed: {last_lines(log, 20, begin)}")
+
+
+def _steps(recipe: Recipe, draft: Path) -> tuple[tuple[str, ...], ...]:
+    """What the installer is told, one call after the other."""
+    wanted = [part for path in recipe.requirements for part in ("-r", str(path))]
+    strict = ("--require-hashes",) if recipe.hashed else ()
+    python = str(draft / "bin" / "python")
+    return (
+        # relocatable: the folder is renamed when it is complete
+        ("venv", "--quiet", "--relocatable", "--python", sys.executable, str(draft)),
+        ("pip", "install", "--python", python, "--compile-bytecode", *strict, *wanted),
+    )
+
+
+def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the installer sees: the few variables of any program, its own settings and the proxies."""
+    own = {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(INSTALLER_PREFIXES) or name.lower() in PROXIES
+    }
+    return {**base_environment(environ), **own, "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+
+
+def drop_drafts(venvs: Path) -> None:
+    """Remove what an interrupted making left; nobody makes one while the supervisor starts."""
+    for draft in venvs.glob("*.making"):
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def folder_of(root: Path, folder: str) -> Path:
+    """A record's folder, from the project's root unless it is absolute."""
+    return Path(os.path.normpath(root / folder))

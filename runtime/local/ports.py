@@ -1,0 +1,33 @@
+"""Free loopback ports for the platform's processes."""
+
+import random
+import socket
+from collections.abc import Collection
+
+RANGE = range(20000, 32000)
+"""Below the usual ephemeral range, so that no outgoing connection takes one before its server listens."""
+TRIES = 200
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(reserved: Collection[int], chance: random.Random) -> int:
+    """A loopback port that is free now and not among those already promised.
+
+    Raises:
+        OSError: none was found in 200 tries.
+    """
+    for _ in range(TRIES):
+        port = chance.choice(RANGE)
+        if port not in reserved and is_free(port):
+            return port
+    raise OSError(f"no free port from {RANGE.start} to {RANGE.stop - 1} on 127.0.0.1")
