@@ -78,10 +78,12 @@ def served(folder: Path, source: str, *arguments: str, **env: str) -> Iterator[S
 
 
 @contextmanager
-def started(folder: Path, *arguments: str, **env: str) -> Iterator[Served]:
-    """A runner on what the folder holds; killed at the end."""
+def started(
+    folder: Path, *arguments: str, python: Path | str = sys.executable, **env: str
+) -> Iterator[Served]:
+    """A runner on what the folder holds, in `python`'s environment; killed at the end."""
     port = _free_port()
-    command = [sys.executable, "-m", "runtime.replica", "--folder", str(folder), "--port", str(port)]
+    command = [python, "-m", "runtime.replica", "--folder", str(folder), "--port", str(port)]
     log_file = folder / "runner.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
