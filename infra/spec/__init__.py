@@ -1,0 +1,1 @@
+"""Reads endpoints.yaml and templates: text in, a right `Spec` out, or every fault with its mend."""
