@@ -234,6 +234,17 @@ async def test_retired_replica_takes_nothing(stage: Stage) -> None:
     assert (await stage.found(request_id)).state is RequestState.WAITING
 
 
+@pytest.mark.parametrize("state", [ReplicaState.STARTING, ReplicaState.FAILING])
+async def test_retired_replica_stays_so_whatever_it_reports(stage: Stage, state: ReplicaState) -> None:
+    """Else a restart of its model would bring back what is about to be removed."""
+    await stage.ready("r1")
+    await stage.queue.retire(stage.endpoint, ["r1"])
+
+    await beat(stage, state)
+
+    assert (await stage.replica()).state is ReplicaState.RETIRED
+
+
 async def test_busy_replica_is_not_retired(stage: Stage) -> None:
     """Only those that may go come back; a starting one may, an unknown one is nobody."""
     await stage.enqueue()
