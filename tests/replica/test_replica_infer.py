@@ -56,6 +56,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_the_envelope_has_output_and_true_milliseconds(runner: Served) -> None:
+    """Callers read `output`; the times are milliseconds, not seconds."""
     body = runner.post("/slow", seconds=0.2).json()
 
     assert set(body) == {"output", "analytics"}
@@ -63,44 +64,53 @@ def test_the_envelope_has_output_and_true_milliseconds(runner: Served) -> None:
 
 
 def test_values_are_coerced_defaults_kept_and_unknown_keys_ignored(runner: Served) -> None:
+    """What OctoAI's clients were used to send goes through."""
     answer = runner.post(text="ab", times="3", json={"a": 1}, nobody="knows")
 
     assert answer.json()["output"] == ["ababab", {"a": 1}, False]
 
 
 def test_a_parameter_may_begin_with_an_underscore(runner: Served) -> None:
+    """Names that pydantic refuses for its fields, such as `_x` or `json`, are fine here."""
     assert runner.post(text="", _hidden=True).json()["output"] == ["", None, True]
 
 
 def test_a_body_without_content_type_is_json_all_the_same(runner: Served) -> None:
+    """One of OctoAI's clients sends none for streams."""
     answer = httpx.post(runner.url + "/infer", content=b'{"text": "a"}')
 
     assert answer.json()["output"][0] == "aa"
 
 
 def test_an_empty_body_is_an_empty_object(runner: Served) -> None:
+    """A method without parameters needs no body."""
     assert httpx.post(runner.url + "/two-words").json()["output"] == "/two-words"
 
 
 def test_any_keyword_is_taken_where_the_method_takes_any(runner: Served) -> None:
+    """`**values` is the model without a schema."""
     assert runner.post("/anything", a=1, b="c").json()["output"] == {"a": 1, "b": "c"}
 
 
 def test_models_dataclasses_sets_dates_and_arrays_become_json(runner: Served) -> None:
+    """Arrays by their `tolist()`, without importing their library."""
     output = runner.post("/rich").json()["output"]
 
     assert output == {"box": {"left": 3}, "set": [1], "day": "2026-01-02", "array": [1.5, 2.5]}
 
 
 def test_json_is_escaped_to_ascii(runner: Served) -> None:
+    """A raw U+2028 ends a line for some clients."""
     assert b'"\\u2028"' in runner.post("/separator").content
 
 
 def test_an_async_infer_runs_on_the_loop(runner: Served) -> None:
+    """`async def` methods are awaited."""
     assert runner.post("/on-the-loop").json()["output"] == "loop"
 
 
 def test_bad_input_is_422_with_one_entry_a_fault(runner: Served) -> None:
+    """The shape that the clients parse."""
     answer = runner.post(times="many")
 
     assert answer.status_code == 422
@@ -113,6 +123,7 @@ def test_bad_input_is_422_with_one_entry_a_fault(runner: Served) -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"NaN", b"[1]", b'"text"', b"\xff"])
 def test_a_body_that_is_no_json_object_is_422(runner: Served, body: bytes) -> None:
+    """A caller's fault is never a 500, which would be retried."""
     answer = httpx.post(runner.url + "/infer", content=body)
 
     assert answer.status_code == 422
@@ -131,6 +142,7 @@ def test_a_body_that_is_no_json_object_is_422(runner: Served, body: bytes) -> No
 def test_a_failing_service_is_500_with_its_traceback_in_the_log(
     runner: Served, path: str, logged: str
 ) -> None:
+    """Nothing of the fault leaks to the caller, and the next request is served."""
     answer = runner.post(path)
 
     assert (answer.status_code, answer.text) == (500, "Internal Server Error")
@@ -140,6 +152,7 @@ def test_a_failing_service_is_500_with_its_traceback_in_the_log(
 
 
 def test_a_service_may_refuse_an_input(runner: Served) -> None:
+    """For what types cannot say."""
     answer = runner.post("/refuses")
 
     assert answer.status_code == 422
@@ -147,12 +160,14 @@ def test_a_service_may_refuse_an_input(runner: Served) -> None:
 
 
 def test_media_come_as_base64(runner: Served) -> None:
+    """A bare string is no medium."""
     assert runner.post("/size", image={"data": "AAEC"}).json()["output"] == 3
     assert runner.post("/size", image="AAEC").status_code == 422
     assert runner.post("/size", image={"data": "?"}).status_code == 422
 
 
 def test_a_private_media_url_is_refused(runner: Served) -> None:
+    """A caller must not read the private network through the model."""
     answer = runner.post("/size", image={"data": {"url": runner.url + "/healthcheck"}})
 
     assert answer.status_code == 422
@@ -161,20 +176,24 @@ def test_a_private_media_url_is_refused(runner: Served) -> None:
 
 @pytest.mark.parametrize("path", ["/nowhere", "/_private", "/-private", "/setup", "/inherited-not"])
 def test_unknown_and_private_methods_are_no_routes(runner: Served, path: str) -> None:
+    """Hooks and private methods stay inside."""
     assert runner.post(path).status_code == 404
 
 
 def test_an_inherited_method_of_the_same_module_is_a_route(runner: Served) -> None:
+    """As in OctoAI's server; base classes of libraries bring none."""
     assert runner.post("/inherited").json()["output"] == "base"
 
 
 def test_get_of_a_route_is_405(runner: Served) -> None:
+    """Routes are POST only."""
     answer = httpx.get(runner.url + "/infer")
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 def test_openapi_describes_input_and_output(runner: Served) -> None:
+    """The form of the web page is drawn from it."""
     document = httpx.get(runner.url + "/openapi.json").json()
 
     schemas = document["components"]["schemas"]
@@ -186,6 +205,7 @@ def test_openapi_describes_input_and_output(runner: Served) -> None:
 
 
 def test_two_requests_never_overlap(runner: Served) -> None:
+    """One request at a time, ever."""
     spans: list[list[float]] = []
     callers = [
         threading.Thread(target=lambda: spans.append(runner.post("/slow", seconds=0.1).json()["output"]))
@@ -203,6 +223,7 @@ def test_two_requests_never_overlap(runner: Served) -> None:
 
 
 def test_the_health_path_answers_while_the_model_infers(runner: Served) -> None:
+    """The loop is free while the thread works."""
     caller = threading.Thread(target=lambda: runner.post("/slow", seconds=0.5))
     caller.start()
 

@@ -42,6 +42,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("source", "said"), BROKEN.values(), ids=BROKEN)
 def test_a_service_that_cannot_start_says_why_and_exits_3(tmp_path: Path, source: str, said: str) -> None:
+    """Never a hang: the supervisor reads code and log."""
     with served(tmp_path, source) as runner:
         assert runner.exit_code() == 3
 
@@ -49,6 +50,7 @@ def test_a_service_that_cannot_start_says_why_and_exits_3(tmp_path: Path, source
 
 
 def test_a_folder_without_service_py_exits_3(tmp_path: Path) -> None:
+    """The commonest slip has a message of its own."""
     with started(tmp_path) as runner:
         assert runner.exit_code() == 3
 
@@ -56,6 +58,7 @@ def test_a_folder_without_service_py_exits_3(tmp_path: Path) -> None:
 
 
 def test_the_port_is_open_and_says_its_state_while_setup_runs(tmp_path: Path) -> None:
+    """A slow start can be told from a dead one."""
     source = """
         import pathlib, time
         class Service:
@@ -81,6 +84,7 @@ def test_the_port_is_open_and_says_its_state_while_setup_runs(tmp_path: Path) ->
 
 
 def test_setup_and_infer_share_one_thread_and_hooks_run_in_order(tmp_path: Path) -> None:
+    """So thread-bound models work."""
     source = """
         import threading
         class Service:
@@ -102,6 +106,7 @@ def test_setup_and_infer_share_one_thread_and_hooks_run_in_order(tmp_path: Path)
 
 
 def test_sigterm_lets_the_running_request_finish_and_exits_0(tmp_path: Path) -> None:
+    """Draining loses nothing."""
     source = """
         import pathlib, time
         class Service:
@@ -127,6 +132,7 @@ def test_sigterm_lets_the_running_request_finish_and_exits_0(tmp_path: Path) -> 
 
 
 def test_sigterm_during_setup_exits_0_at_once(tmp_path: Path) -> None:
+    """There is nothing to wait for."""
     source = """
         import time
         class Service:
@@ -145,6 +151,7 @@ def test_sigterm_during_setup_exits_0_at_once(tmp_path: Path) -> None:
 
 
 def test_the_named_class_is_served(tmp_path: Path) -> None:
+    """By flag or by environment."""
     source = """
         class A:
             def infer(self): return "A"
@@ -159,6 +166,7 @@ def test_the_named_class_is_served(tmp_path: Path) -> None:
 
 
 def test_a_users_own_modules_are_found_before_the_runners(tmp_path: Path) -> None:
+    """The runner shadows no name of the user's."""
     for name in ("infra", "tests", "runtime"):
         (tmp_path / f"{name}.py").write_text(f"OWNER = 'user of {name}'\n")
     source = """
@@ -176,6 +184,7 @@ def test_a_users_own_modules_are_found_before_the_runners(tmp_path: Path) -> Non
 
 
 def test_a_service_may_start_worker_processes(tmp_path: Path) -> None:
+    """Spawned workers do not look for the runner's main module, but may import media."""
     source = """
         import multiprocessing
         from runtime.replica.media import Image

@@ -58,6 +58,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.mark.parametrize("path", ["/infer", "/on-the-loop"])
 def test_a_generator_is_sent_as_events_and_ends_with_done(runner: Served, path: str) -> None:
+    """The one framing that every client reads."""
     answer = runner.post(path, count=2)
 
     pieces = ['{"number":0}', '{"number":1}'] if path == "/infer" else ["0", "1"]
@@ -66,10 +67,12 @@ def test_a_generator_is_sent_as_events_and_ends_with_done(runner: Served, path: 
 
 
 def test_an_empty_generator_is_an_empty_stream(runner: Served) -> None:
+    """No piece is not an error."""
     assert runner.post(count=0).text == "data: [DONE]\n\n"
 
 
 def test_the_first_piece_arrives_before_the_second_is_computed(runner: Served) -> None:
+    """Nothing waits for the end."""
     with httpx.stream("POST", runner.url + "/gated", timeout=DEADLINE_SECONDS) as answer:
         lines = answer.iter_lines()
 
@@ -82,6 +85,7 @@ def test_the_first_piece_arrives_before_the_second_is_computed(runner: Served) -
 
 
 def test_a_piece_cannot_end_the_stream_or_its_line(runner: Served) -> None:
+    """Generated text may hold anything."""
     assert runner.post("/returned").text == ('data: "\\u005bDONE]"\n\ndata: "\\u2028"\n\ndata: [DONE]\n\n')
 
 
@@ -90,6 +94,7 @@ def test_a_piece_cannot_end_the_stream_or_its_line(runner: Served) -> None:
     [("/breaks", "RuntimeError: broke half-way"), ("/thing", "object has no form in JSON")],
 )
 def test_a_generator_that_fails_breaks_the_stream_off(runner: Served, path: str, logged: str) -> None:
+    """A half result must not look like a whole one."""
     received: list[str] = []
 
     with (
@@ -104,12 +109,14 @@ def test_a_generator_that_fails_breaks_the_stream_off(runner: Served, path: str,
 
 
 def test_a_generator_that_fails_before_its_first_piece_is_500(runner: Served) -> None:
+    """Nothing was sent yet, so the status can still say it."""
     answer = runner.post("/breaks-at-once")
 
     assert (answer.status_code, answer.text) == (500, "Internal Server Error")
 
 
 def test_a_client_that_has_gone_closes_the_generator(runner: Served) -> None:
+    """And frees the slot."""
     with httpx.stream("POST", runner.url + "/endless", timeout=DEADLINE_SECONDS) as answer:
         next(answer.iter_lines())
 
@@ -118,6 +125,7 @@ def test_a_client_that_has_gone_closes_the_generator(runner: Served) -> None:
 
 
 def test_a_client_that_does_not_read_holds_the_model_back(tmp_path: Path) -> None:
+    """What is computed ahead is bounded by the socket's buffers."""
     with served(tmp_path, SOURCE) as runner:
         runner.until_healthy()
         host, port = runner.url.removeprefix("http://").split(":")
