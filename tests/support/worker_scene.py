@@ -3,11 +3,10 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiohttp import ClientPayloadError, ClientSession, ClientTimeout, web
+from aiohttp import ClientSession, ClientTimeout, web
 from aiohttp.test_utils import TestServer
 
 from runtime.objects import FolderObjects
@@ -43,6 +42,8 @@ class FakeGateway:
 
     heard: list[Heard] = field(default_factory=list)
     refuse: int | None = None
+    arrived: bytearray = field(default_factory=bytearray)
+    """All bytes of all answers, as they come."""
 
     async def answer(self, request: web.Request) -> web.Response:
         """Read one answer, whole or broken off."""
@@ -50,24 +51,30 @@ class FakeGateway:
             return web.Response(status=self.refuse)
         received = bytearray()
         is_whole = False
-        with suppress(ClientPayloadError, ConnectionError):
+        try:
             async for chunk in request.content.iter_any():
                 received += chunk
+                self.arrived += chunk
             is_whole = True
-        found = HeadReader().feed(bytes(received))
+        finally:
+            # A connection that breaks off cancels this handler.
+            self._note(request, bytes(received), is_whole=is_whole)
+        return web.Response(status=204)
+
+    def _note(self, request: web.Request, received: bytes, *, is_whole: bool) -> None:
+        found = HeadReader().feed(received)
         assert found is not None
         head, body = found
         self.heard.append(
             Heard(
-                request.match_info["id"],
-                int(request.headers["moorage-attempt"]),
-                request.headers["moorage-answer-secret"],
-                head,
-                body,
-                is_whole,
+                request_id=request.match_info["id"],
+                attempt=int(request.headers["moorage-attempt"]),
+                secret=request.headers["moorage-answer-secret"],
+                head=head,
+                body=body,
+                is_whole=is_whole,
             )
         )
-        return web.Response(status=204)
 
 
 @dataclass

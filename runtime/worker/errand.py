@@ -1,0 +1,182 @@
+"""One request in a worker's hands, from the take to its end."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from aiohttp import ClientResponse, ClientSession
+
+from runtime.objects import NoObjectError, Objects
+from runtime.queue.port import Answer, LeaseLostError, Queue, QueueUnavailableError, Taken
+from runtime.wire import AnswerHead, RequestState
+from runtime.worker.condition import Condition
+from runtime.worker.delivery import SMALL_BYTES, Recipient, store_answer
+from runtime.worker.model import AnswerBody, Model, ModelDiedError, answer_head
+
+RETRY_SECONDS = 0.2
+SETTLE_SECONDS = 60.0
+"""How long the end of a request is reported again while the queue is away, in seconds."""
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class BodyGoneError(Exception):
+    """The request's body is no longer in the object store."""
+
+
+@dataclass
+class Errand:
+    """Replay one request, hand its answer on, and tell the queue how it ended."""
+
+    queue: Queue
+    model: Model
+    objects: Objects
+    session: ClientSession
+    condition: Condition
+    endpoint: str
+    taken: Taken
+    request_seconds: float
+    lease_seconds: float
+    _is_answering: bool = field(default=False, init=False)
+    """Bytes of the answer may have left: it must not be run again."""
+    _is_fenced: bool = field(default=False, init=False)
+    """Another attempt holds the request: the model is heard to its end, but nothing is sent any more."""
+
+    async def run(self) -> bool:
+        """Serve the request; every outcome is reported to the queue, none is raised.
+
+        True when the queue then has the replica as idle; else its state must be reported.
+        """
+        is_idle = False
+        async with asyncio.TaskGroup() as group:
+            renewal = group.create_task(self._renew())
+            try:
+                is_idle = await self._serve()
+            except LeaseLostError:
+                _log.warning("request %s: attempt %d came too late", self.taken.id, self.taken.attempt)
+            finally:
+                renewal.cancel()
+        return is_idle
+
+    async def _serve(self) -> bool:
+        try:
+            async with asyncio.timeout(self.request_seconds):
+                answer = await self._answer()
+        except TimeoutError:
+            await self._end_overdue()
+        except ModelDiedError as exc:
+            await self._end_dead(str(exc))
+        except BodyGoneError:
+            await self._settle_failed(410, "body_gone", "the request's body is no longer stored")
+        except Exception:  # noqa: BLE001 - the edge of a task
+            # A fault of ours must not be taken for the model's, nor end the worker and run again for ever.
+            _log.exception("request %s: the worker failed", self.taken.id)
+            await self._settle_failed(500, "worker_fault", "the worker failed; its log says how")
+        else:
+            await self._settle(
+                lambda: self.queue.finish(self.endpoint, self.taken.id, self.taken.attempt, answer)
+            )
+            await self._forget_body()
+            return True
+        return False
+
+    async def _answer(self) -> Answer | None:
+        """Run the model to its end; what is to be stored comes back."""
+        body, size = await self._body()
+        async with self.model.replay(self.taken.id, self.taken.head, body, size) as response:
+            head = answer_head(response)
+            if self.taken.caller is None:
+                chunks = AnswerBody(response).chunks()
+                return await store_answer(self.objects, self.taken.id, self.taken.attempt, head, chunks)
+            await self._deliver(response, head)
+            return None
+
+    async def _body(self) -> tuple[bytes | AsyncIterator[bytes], int]:
+        ref = self.taken.body_ref
+        if ref is None:
+            return self.taken.body, len(self.taken.body)
+        try:
+            return self.objects.read(ref), await self.objects.size(ref)
+        except NoObjectError as exc:
+            raise BodyGoneError(ref) from exc
+
+    async def _deliver(self, response: ClientResponse, head: AnswerHead) -> None:
+        """Send the answer to its gateway; the model is heard to the end even when nobody listens."""
+        body = AnswerBody(response)
+        if response.content_length is not None and response.content_length <= SMALL_BYTES:
+            await self._send(head, b"".join([chunk async for chunk in body.chunks()]))
+            return
+        self._is_answering = not self._is_fenced
+        await self._send(head, body.chunks())
+        if body.error is not None:
+            raise body.error
+        async for _ in body.chunks():
+            pass
+
+    async def _send(self, head: AnswerHead, body: bytes | AsyncIterator[bytes]) -> None:
+        if self.taken.caller is not None and not self._is_fenced:
+            await Recipient(self.session, self.taken.caller, self.taken.id, self.taken.attempt).send(
+                head, body
+            )
+
+    async def _end_overdue(self) -> None:
+        why = f"it ran longer than its request_seconds ({self.request_seconds:g} s); the model is restarted"
+        self.condition.want_restart(f"request {self.taken.id} ran longer than {self.request_seconds:g} s")
+        await self._settle_failed(504, "request_timeout", why)
+
+    async def _end_dead(self, how: str) -> None:
+        self.condition.note_health(is_up=False, detail=how)
+        if self._is_answering:
+            await self._settle_failed(502, "model_died", f"the model died in the middle of its answer: {how}")
+            return
+        state = await self._settle(
+            lambda: self.queue.give_back(self.endpoint, self.taken.id, self.taken.attempt, fault=how)
+        )
+        if state is RequestState.DEAD:
+            await self._send_error(
+                502, "dead_letter", f"the model died under this request again and again: {how}"
+            )
+
+    async def _settle_failed(self, status: int, code: str, why: str) -> None:
+        if not self._is_answering:
+            await self._send_error(status, code, why)
+        await self._settle(lambda: self.queue.fail(self.endpoint, self.taken.id, self.taken.attempt, why))
+        await self._forget_body()
+
+    async def _send_error(self, status: int, code: str, why: str) -> None:
+        error = {"error": {"code": code, "message": why, "request_id": self.taken.id}}
+        await self._send(
+            AnswerHead(status, (("content-type", "application/json"),)), json.dumps(error).encode()
+        )
+
+    async def _settle(self, move: Callable[[], Awaitable[T]]) -> T | None:
+        """Report the end until the queue hears it; a second report of one it heard is fenced off."""
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                while True:
+                    try:
+                        return await move()
+                    except QueueUnavailableError:
+                        await asyncio.sleep(RETRY_SECONDS)
+        except TimeoutError:
+            _log.error("request %s: the queue is away; its lease will run out", self.taken.id)
+            return None
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease_seconds / 3)
+            try:
+                await self.queue.renew(self.endpoint, self.taken.id, self.taken.attempt, self.lease_seconds)
+            except LeaseLostError:
+                self._is_fenced = True
+                return
+            except QueueUnavailableError as exc:
+                _log.warning("request %s: its lease could not be renewed: %s", self.taken.id, exc)
+
+    async def _forget_body(self) -> None:
+        if self.taken.body_ref is not None:
+            await self.objects.remove(self.taken.body_ref)

@@ -1,0 +1,49 @@
+"""What a worker is told by its environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """One replica's worker; the names in the environment are these in capitals behind `MOORAGE_`."""
+
+    queue_url: str
+    endpoint: str
+    replica: str
+    revision: str
+    model_url: str
+    """Where the model listens, without a final slash."""
+    health: str
+    """Path that answers 200 when the model can serve."""
+    probe_port: int
+    """Loopback port on which the worker answers for the model's health."""
+    request_seconds: float
+    """Longest run of one request, in seconds."""
+    lease_seconds: float
+    """How long a request stays this worker's without a sign of life, in seconds."""
+    objects: Path
+    """Folder of large bodies and answers."""
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """The settings of this process.
+
+        Raises:
+            KeyError: a variable is missing.
+        """
+        return cls(
+            queue_url=env["MOORAGE_QUEUE_URL"],
+            endpoint=env["MOORAGE_ENDPOINT"],
+            replica=env["MOORAGE_REPLICA"],
+            revision=env["MOORAGE_REVISION"],
+            model_url=env["MOORAGE_MODEL_URL"].rstrip("/"),
+            health=env["MOORAGE_HEALTH"],
+            probe_port=int(env["MOORAGE_PROBE_PORT"]),
+            request_seconds=float(env["MOORAGE_REQUEST_SECONDS"]),
+            lease_seconds=float(env.get("MOORAGE_LEASE_SECONDS", "15")),
+            objects=Path(env["MOORAGE_OBJECTS"]),
+        )
