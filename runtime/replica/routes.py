@@ -1,6 +1,7 @@
 """Turns the methods of a service into routes: a path, a model of the input, a way to parse it."""
 
 import inspect
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_type_hints
@@ -18,7 +19,11 @@ from pydantic import (
 
 from runtime.replica.errors import Detail, InputError, ServiceError
 
-HOOKS = frozenset({"setup", "store_assets", "on_server_startup", "on_server_shutdown", "infer_form_data"})
+log = logging.getLogger("moorage.replica")
+
+FORM = "infer_form_data"
+"""OctoAI's method for uploads by form."""
+HOOKS = frozenset({"setup", "store_assets", "on_server_startup", "on_server_shutdown", FORM})
 """Public methods which are not routes."""
 RESERVED = frozenset({"/", "/healthcheck", "/openapi.json"})
 """Paths that the runner answers itself."""
@@ -71,6 +76,8 @@ def find_routes(service: object) -> dict[str, Route]:
     Raises:
         ServiceError: A method cannot be called with named values from JSON.
     """
+    if hasattr(service, FORM):
+        log.warning("%s() is not served: forms are not supported. Take Media in infer() instead.", FORM)
     routes: dict[str, Route] = {}
     for name in _method_names(type(service)):
         route = _route(name, getattr(service, name))

@@ -11,9 +11,10 @@ from support.served_replica import DEADLINE_SECONDS, Served, served
 
 SOURCE = """
 import pathlib, time
+from collections.abc import Iterator
 
 class Service:
-    def infer(self, count: int):
+    def infer(self, count: int) -> Iterator[dict[str, int]]:
         for number in range(count):
             print("computing", number)
             yield {"number": number}
@@ -64,6 +65,16 @@ def test_a_generator_is_sent_as_events_and_ends_with_done(runner: Served, path: 
     pieces = ['{"number":0}', '{"number":1}'] if path == "/infer" else ["0", "1"]
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert answer.text == "".join(f"data: {piece}\n\n" for piece in [*pieces, "[DONE]"])
+
+
+def test_openapi_says_that_a_route_streams(runner: Served) -> None:
+    """By the annotation of what the method returns."""
+    document = httpx.get(runner.url + "/openapi.json").json()
+
+    content = document["paths"]["/infer"]["post"]["responses"]["200"]["content"]
+    assert content == {
+        "text/event-stream": {"schema": {"type": "object", "additionalProperties": {"type": "integer"}}}
+    }
 
 
 def test_an_empty_generator_is_an_empty_stream(runner: Served) -> None:

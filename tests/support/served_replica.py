@@ -70,10 +70,12 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, source: str, *arguments: str, **env: str) -> Iterator[Served]:
+def served(
+    folder: Path, source: str, *arguments: str, python: Path | str = sys.executable, **env: str
+) -> Iterator[Served]:
     """A runner on `service.py` with this source; killed at the end."""
     (folder / "service.py").write_text(textwrap.dedent(source))
-    with started(folder, *arguments, **env) as runner:
+    with started(folder, *arguments, python=python, **env) as runner:
         yield runner
 
 
