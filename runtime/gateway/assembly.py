@@ -1,0 +1,109 @@
+"""All parts of one gateway put together around a queue and an object store."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from starlette.types import ASGIApp
+
+from runtime.gateway.answers import Answers
+from runtime.gateway.app import GatewayApp
+from runtime.gateway.asynchronous import AsyncCalls
+from runtime.gateway.endpoints_api import EndpointsApi
+from runtime.gateway.health import Health
+from runtime.gateway.holding import Holding
+from runtime.gateway.inner import InnerApp
+from runtime.gateway.intake import Intake
+from runtime.gateway.metrics import Metrics
+from runtime.gateway.platform_app import platform_app
+from runtime.gateway.rates import Rates
+from runtime.gateway.registry import Endpoints
+from runtime.gateway.requests_api import RequestsApi
+from runtime.gateway.sync import SyncCalls
+from runtime.gateway.waiters import Waiters
+from runtime.objects import Objects
+from runtime.queue.port import RESULT_SECONDS, Caller, Queue
+from runtime.wire.places import Places
+
+OBJECT_SECONDS = 2 * RESULT_SECONDS
+"""How long bodies and answers are kept: a wait in the queue and then the life of a result."""
+CLEAN_SECONDS = 3600.0
+"""How often old objects are removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One gateway: two applications and what must go on beside them."""
+
+    clients: ASGIApp
+    """Serves clients."""
+    inner: ASGIApp
+    """Serves workers."""
+    endpoints: Endpoints
+    waiters: Waiters
+    holding: Holding
+    objects: Objects
+
+    async def go_on(self) -> None:
+        """Do for ever what no request does: follow records, renew holds, remove old objects."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.endpoints.follow())
+            group.create_task(self.holding.follow())
+            group.create_task(self._clean())
+
+    async def _clean(self) -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                await self.objects.remove_older_than(OBJECT_SECONDS, time.time())
+            await asyncio.sleep(CLEAN_SECONDS)
+
+
+def assemble(
+    queue: Queue,
+    objects: Objects,
+    places: Places,
+    *,
+    inner_url: str,
+    public_url: str,
+    log: structlog.typing.FilteringBoundLogger,
+    clock: Callable[[], float],
+) -> Gateway:
+    """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's."""
+    name = f"gateway-{secrets.token_hex(8)}"
+    endpoints, waiters, metrics = Endpoints(places, log), Waiters(), Metrics()
+    intake = Intake(queue, objects, clock)
+    states = EndpointsApi(queue, intake, endpoints, metrics, public_url)
+    requests = RequestsApi(queue, intake, objects, endpoints, waiters, public_url)
+
+    def caller(secret: str) -> Caller:
+        return Caller(name, inner_url, secret)
+
+    return Gateway(
+        clients=GatewayApp(
+            endpoints=endpoints,
+            rates=Rates(clock),
+            sync=SyncCalls(
+                queue=queue,
+                intake=intake,
+                waiters=waiters,
+                metrics=metrics,
+                caller=caller,
+                clock=clock,
+                log=log,
+            ),
+            asynchronous=AsyncCalls(intake, public_url),
+            health=Health(queue, intake),
+            platform=platform_app([*states.routes(), *requests.routes()], log),
+            metrics=metrics,
+            log=log,
+        ),
+        inner=InnerApp(Answers(waiters, metrics, clock, log), platform_app(states.metrics_routes(), log)),
+        endpoints=endpoints,
+        waiters=waiters,
+        holding=Holding(queue, name, waiters, log),
+        objects=objects,
+    )

@@ -1,0 +1,38 @@
+"""Async calls: the client gets an id at once and asks for the answer later."""
+
+import json
+
+from runtime.gateway.intake import Call, Intake
+
+
+class AsyncCalls:
+    """Serves calls with `X-OctoAI-Async: 1`."""
+
+    def __init__(self, intake: Intake, public_url: str) -> None:
+        self._intake = intake
+        self._public_url = public_url
+
+    async def serve(self, call: Call) -> bytes:
+        """Journal the call; the body of the 201 comes back.
+
+        Raises:
+            GatewayError: it was not accepted.
+        """
+        body = await self._intake.read_body(call)
+        try:
+            await self._intake.enqueue(call, body, caller=None)
+        except BaseException:
+            await self._intake.forget_body(body)
+            raise
+        base = call.incoming.base_url(self._public_url)
+        return json.dumps({"response_id": call.id, "poll_url": poll_url(base, call.id)}).encode()
+
+
+def poll_url(base: str, request_id: str) -> str:
+    """Where a request's state is."""
+    return f"{base}/v1/requests/{request_id}"
+
+
+def response_url(base: str, request_id: str) -> str:
+    """Where a request's answer is."""
+    return f"{base}/v1/responses/{request_id}"

@@ -1,0 +1,89 @@
+"""`/v1/endpoints`, `/healthz` and `/metrics`."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from runtime.gateway.access import identify, may_call
+from runtime.gateway.errors import ForbiddenError, QueueAwayError
+from runtime.gateway.incoming import read_incoming
+from runtime.gateway.intake import QUEUE_SECONDS, Intake, queue_away
+from runtime.gateway.metrics import CONTENT_TYPE, Metrics
+from runtime.gateway.registry import Endpoints, Served
+from runtime.gateway.views import show_endpoint
+from runtime.queue.port import EndpointView, Queue, QueueError
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointsApi:
+    """What the platform says of its endpoints and of itself."""
+
+    queue: Queue
+    intake: Intake
+    endpoints: Endpoints
+    metrics: Metrics
+    public_url: str
+
+    def routes(self) -> list[Route]:
+        """Its routes."""
+        return [
+            Route("/healthz", self.show_health),
+            *self.metrics_routes(),
+            Route("/v1/endpoints", self.list_endpoints),
+            Route("/v1/endpoints/{name}", self.show_endpoint),
+        ]
+
+    def metrics_routes(self) -> list[Route]:
+        """What the inner port has of them."""
+        return [Route("/metrics", self.show_metrics)]
+
+    async def list_endpoints(self, request: Request) -> Response:
+        """The endpoints that the caller's token opens."""
+        grant = identify(request.headers.get("authorization", ""), self.endpoints.records.tokens)
+        known = self.endpoints.records.endpoints
+        mine = [known[name] for name in sorted(known) if may_call(grant, name)]
+        views = await self._look_all(mine)
+        base = self._base_url(request)
+        return JSONResponse({"endpoints": [show_endpoint(it, views[it.name], base) for it in mine]})
+
+    async def show_endpoint(self, request: Request) -> Response:
+        """One endpoint."""
+        grant = identify(request.headers.get("authorization", ""), self.endpoints.records.tokens)
+        name = request.path_params["name"]
+        if not may_call(grant, name):
+            raise ForbiddenError(f"The token {grant.name!r} does not open the endpoint {name[:80]!r}.")
+        served = self.endpoints.find(name)
+        view = await self.intake.look(served)
+        return JSONResponse(show_endpoint(served, view, self._base_url(request)))
+
+    async def show_health(self, _request: Request) -> Response:
+        """Whether this gateway can take requests: its queue answers."""
+        try:
+            async with asyncio.timeout(QUEUE_SECONDS):
+                await self.queue.ping()
+        except (QueueError, TimeoutError) as exc:
+            raise queue_away() from exc
+        return JSONResponse({"status": "ok"})
+
+    async def show_metrics(self, _request: Request) -> Response:
+        """Figures for Prometheus; the queue's own are left out while it is away."""
+        try:
+            views = await self._look_all(list(self.endpoints.records.endpoints.values()))
+        except QueueAwayError:
+            views = {}
+        return Response(self.metrics.expose(views), headers={"content-type": CONTENT_TYPE})
+
+    async def _look_all(self, wanted: Sequence[Served]) -> Mapping[str, EndpointView]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                looks = {served.name: group.create_task(self.intake.look(served)) for served in wanted}
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from faults
+        return {name: look.result() for name, look in looks.items()}
+
+    def _base_url(self, request: Request) -> str:
+        return read_incoming(request.scope).base_url(self.public_url)

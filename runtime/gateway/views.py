@@ -1,0 +1,82 @@
+"""How endpoints and requests look in the API: plain JSON values of what the queue says. Pure."""
+
+from typing import Any
+
+from runtime.gateway.asynchronous import poll_url, response_url
+from runtime.gateway.metrics import count_replicas, oldest_seconds
+from runtime.gateway.outcome import is_final, why_no_answer
+from runtime.gateway.registry import Served
+from runtime.queue.port import EndpointView, ReplicaState, ReplicaView, RequestView
+from runtime.waiting import Waiting, explain
+from runtime.wire import RequestState
+
+_STATUS = {RequestState.WAITING: "pending", RequestState.RUNNING: "running"}
+
+
+def show_endpoint(served: Served, view: EndpointView, base: str) -> dict[str, Any]:
+    """One endpoint with its replicas, its queue, and why a request that came now would wait."""
+    record, waiting = served.record, explain(view, served.record.scaling)
+    return {
+        "name": served.name,
+        "url": f"{base}/e/{served.name}",
+        "urls": [f"{base}/e/{served.name}", *_host_urls(base, served.name)],
+        "access": record.access,
+        "template": record.template,
+        "health": record.health,
+        "hardware": record.hardware,
+        "replicas": {
+            "desired": view.desired,
+            **{state.value: count_replicas(view, state) for state in ReplicaState},
+            "min": record.scaling.min,
+            "max": record.scaling.max,
+        },
+        "queue": {
+            "waiting": view.waiting,
+            "running": view.running,
+            "oldest_seconds": oldest_seconds(view),
+            "dead": view.dead,
+        },
+        "waiting": {"cause": waiting.cause, "estimate_seconds": waiting.estimate_seconds},
+        "replica_list": [_show_replica(replica) for replica in view.replicas],
+    }
+
+
+def show_pending(view: RequestView, why: Waiting, base: str) -> dict[str, Any]:
+    """A request that is not at its end: what a poll says, and why it waits."""
+    return {
+        "response_id": view.id,
+        "status": _STATUS[view.state],
+        "poll_url": poll_url(base, view.id),
+        "position": view.position,
+        "estimate_seconds": why.estimate_seconds,
+        "cause": why.cause,
+    }
+
+
+def show_completed(view: RequestView, base: str) -> dict[str, Any]:
+    """A request at its end; `state` and `error` are added when no model answered it.
+
+    It is `completed` all the same: the original clients know no other end, and find the error, as a status
+    of 400 or more, behind `response_url`.
+    """
+    shown: dict[str, Any] = {
+        "response_id": view.id,
+        "status": "completed",
+        "poll_url": poll_url(base, view.id),
+        "response_url": response_url(base, view.id),
+    }
+    if is_final(view.state) and view.state is not RequestState.COMPLETED:
+        shown |= {"state": view.state.value, "error": why_no_answer(view).message}
+    return shown
+
+
+def _show_replica(replica: ReplicaView) -> dict[str, str]:
+    return {"id": replica.id, "state": replica.state.value, "detail": replica.detail}
+
+
+def _host_urls(base: str, name: str) -> list[str]:
+    """The endpoint's own host, where the platform is `localhost`."""
+    scheme, _, host = base.partition("://")
+    _, colon, port = host.partition(":")
+    is_local = host.partition(":")[0] in {"localhost", "127.0.0.1"}
+    return [f"{scheme}://{name}.localhost{colon}{port}"] if is_local else []
