@@ -90,7 +90,10 @@ class MemoryQueue:
         now, at = self._clock(), self._at(endpoint)
         request = at.leased(request_id, attempt)
         at.free(request, now, broken=True)
-        at.end(request, RequestState.FAILED, now, error=error)
+        if request.cancelled:
+            at.drop(request, now)
+        else:
+            at.end(request, RequestState.FAILED, now, error=error)
 
     async def give_back(
         self, endpoint: str, request_id: str, attempt: int, *, fault: str | None
@@ -172,7 +175,8 @@ class MemoryQueue:
     async def join(self, endpoint: str, replica: str, revision: str) -> str | None:
         """See `Queue.join`."""
         now, at = self._clock(), self._at(endpoint)
-        orphan = next((request for request in at.running.values() if request.replica == replica), None)
+        at.forget_replica(replica, now)
+        held, _ = at.lost.pop(replica, (None, now))
         at.replicas[replica] = ReplicaView(
             id=replica,
             state=ReplicaState.STARTING,
@@ -184,10 +188,10 @@ class MemoryQueue:
             request=None,
             detail="",
         )
-        if orphan is None:
-            return None
-        at.put_back(orphan, now)
-        return orphan.new.id
+        orphan = at.running.get(held) if held is not None else None
+        if orphan is not None and orphan.replica == replica:
+            at.put_back(orphan, now)
+        return held
 
     async def beat(self, endpoint: str, replica: str, state: ReplicaState, detail: str = "") -> bool:
         """See `Queue.beat`."""
@@ -204,7 +208,7 @@ class MemoryQueue:
 
     async def leave(self, endpoint: str, replica: str) -> None:
         """See `Queue.leave`."""
-        self._at(endpoint).replicas.pop(replica, None)
+        self._at(endpoint).forget_replica(replica, self._clock())
 
     async def retire(self, endpoint: str, replicas: Sequence[str]) -> list[str]:
         """See `Queue.retire`."""

@@ -100,6 +100,8 @@ class Endpoint:
         self.ends: list[tuple[float, str]] = []
         """A heap of when to forget which request."""
         self.replicas: dict[str, ReplicaView] = {}
+        self.lost: dict[str, tuple[str, float]] = {}
+        """Forgotten replica to the request that its model may still run, and when it was forgotten."""
         self.holds: dict[str, float] = {}
         """Gateway to the moment until which its clients are known to wait."""
         self.needed: dict[int, float] = {}
@@ -206,6 +208,8 @@ class Endpoint:
     def free(self, request: Request, now: float, *, broken: bool) -> None:
         """Take a request out of its replica's hands; a broken one must say `ready` again."""
         replica = self.replicas.get(request.replica)
+        if replica is None:
+            self.lost.pop(request.replica, None)
         if replica is None or replica.request != request.new.id:
             return
         state, idle_since = replica.state, replica.idle_since
@@ -269,6 +273,7 @@ class Endpoint:
         self.take_over(now)
         self.forget_silent(now)
         self.holds = {gateway: until for gateway, until in self.holds.items() if until > now}
+        self.lost = {name: lost for name, lost in self.lost.items() if now - lost[1] < RESULT_SECONDS}
 
     def forget_ends(self, now: float) -> None:
         """Forget ended requests that were kept long enough."""
@@ -291,8 +296,14 @@ class Endpoint:
                 continue
             holder = self.replicas.get(request.replica)
             if holder is not None and holder.request == request.new.id:
-                del self.replicas[holder.id]
+                self.forget_replica(holder.id, now)
             self.put_back(request, now)
+
+    def forget_replica(self, replica: str, now: float) -> None:
+        """Forget a replica; what it has in hand is remembered, for its model may still be at work on it."""
+        known = self.replicas.pop(replica, None)
+        if known is not None and known.request is not None:
+            self.lost[replica] = (known.request, now)
 
     def forget_silent(self, now: float) -> None:
         """Forget replicas whose workers say nothing, unless they hold a live lease."""

@@ -270,10 +270,11 @@ class Queue(Protocol):
         ...
 
     async def join(self, endpoint: str, replica: str, revision: str) -> str | None:
-        """Add a replica as starting. The request that its previous worker still held comes back.
+        """Add a replica as starting. The request that its previous worker had in hand comes back.
 
-        That request is given back at once (without a fault), and the caller must have the model
-        restarted before it says `ready`, for the model may still be working on it.
+        If its lease still runs it is given back at once (without a fault); it may also have been taken
+        over by then. Either way the caller must have the model restarted before it says `ready`, for the
+        model may still be working on it.
         """
         ...
 

@@ -26,7 +26,7 @@ from runtime.queue.port import (
     RequestView,
     Taken,
 )
-from runtime.wire import RequestHead, RequestState, endpoint_of
+from runtime.wire import RequestHead, RequestState, endpoint_of, is_request_id
 
 COMMAND_SECONDS = 5.0
 """Longest wait for one answer of the server, in seconds."""
@@ -121,12 +121,14 @@ class ValkeyQueue:
         self, endpoint: str, request_id: str, attempt: int, *, fault: str | None
     ) -> RequestState:
         """Put it back in its place; see the port."""
-        state = await self._move("give_back", endpoint, request_id, attempt, fault or "")
+        state = await self._move("give_back", endpoint, request_id, attempt, _reason(fault))
         _require(state)
         return RequestState(state.decode())
 
     async def cancel(self, request_id: str) -> RequestState | None:
         """Cancel a request; see the port."""
+        if not is_request_id(request_id):
+            return None
         state = await self._move("cancel", endpoint_of(request_id), request_id)
         return RequestState(state.decode()) if state else None
 
@@ -147,6 +149,8 @@ class ValkeyQueue:
 
     async def find(self, request_id: str) -> RequestView | None:
         """Where a request stands; see the port."""
+        if not is_request_id(request_id):
+            return None
         found = await self._move("find", endpoint_of(request_id), request_id)
         return request_view(request_id, found) if found else None
 
@@ -237,6 +241,11 @@ def _endpoint_of_base(base: str) -> str:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+def _reason(fault: str | None) -> str:
+    """What the script reads as no fault is empty; a fault never is."""
+    return "" if fault is None else fault or "no reason was given"
 
 
 def _require(told: object) -> None:

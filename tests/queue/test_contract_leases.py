@@ -1,5 +1,7 @@
 """Every queue: a take is a lease, an attempt number fences it, and nothing is run once too often."""
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -241,3 +243,76 @@ async def test_dead_letters_of_expired_leases_are_counted(stage: Stage) -> None:
 
     view = await stage.view()
     assert (view.dead, view.demand) == (1, 0)
+
+
+async def test_replica_that_joins_after_a_take_over_hears_what_it_may_still_run(stage: Stage) -> None:
+    """Its model may be at work on a request that is another's by now."""
+    request_id = await stage.enqueue()
+    await stage.ready("r1")
+    await stage.take("r1", lease_seconds=0.05)
+    await stage.pass_time(0.1)
+    await stage.queue.sweep(stage.endpoint)
+
+    assert await stage.queue.join(stage.endpoint, "r1", "rev") == request_id
+    assert (await stage.view()).waiting == 1
+
+
+async def test_replica_that_left_with_a_request_in_hand_hears_of_it(stage: Stage) -> None:
+    """Leaving does not end what the model runs."""
+    request_id = await stage.enqueue()
+    await stage.ready("r1")
+    await stage.take("r1")
+    await stage.queue.leave(stage.endpoint, "r1")
+
+    assert await stage.queue.join(stage.endpoint, "r1", "rev") == request_id
+    assert await stage.queue.join(stage.endpoint, "r1", "rev") is None
+
+
+async def test_old_lease_does_not_forget_the_replica_that_came_after(stage: Stage) -> None:
+    """Only who still holds the request goes with its lease."""
+    await stage.enqueue()
+    await stage.ready("r1")
+    await stage.take("r1", lease_seconds=0.05)
+    await stage.queue.join(stage.endpoint, "r1", "rev")
+    await stage.pass_time(0.1)
+
+    await stage.queue.sweep(stage.endpoint)
+
+    assert [replica.id for replica in (await stage.view()).replicas] == ["r1"]
+
+
+async def test_cancelled_request_that_fails_is_cancelled(stage: Stage) -> None:
+    """Nobody waits for its error."""
+    request_id = await stage.enqueue()
+    await stage.ready("r1")
+    taken = await stage.take("r1")
+    await stage.queue.cancel(request_id)
+
+    await stage.queue.fail(stage.endpoint, taken.id, taken.attempt, "late")
+
+    found = await stage.queue.find(request_id)
+    assert found is not None
+    assert found.state is RequestState.CANCELLED
+
+
+async def test_text_that_is_no_id_is_unknown(stage: Stage) -> None:
+    """Neither found nor cancelled, and no fault."""
+    assert await stage.queue.find("../etc/passwd") is None
+    assert await stage.queue.cancel("x") is None
+
+
+async def test_retired_replica_is_not_kept_awake(stage: Stage) -> None:
+    """Its worker sleeps between its looks although something waits that it may not take."""
+    await stage.ready("r1")
+    await stage.queue.retire(stage.endpoint, ["r1"])
+    await stage.enqueue()
+
+    looks = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            while True:
+                looks += 1
+                await stage.queue.take(stage.endpoint, "r1", 1)
+                await stage.queue.wait_for_work(stage.endpoint, 1)
+
+    assert looks < 5

@@ -12,7 +12,8 @@
 --   moorage:{endpoint}:request:<id>   hash        head, body, ref, size, score, caller, gateway, state, takes,
 --                                                 faults, patience, enqueued, started, finished, replica,
 --                                                 cancelled, error, answer_head, answer_body, answer_ref
---   moorage:{endpoint}:replica:<id>   hash        state, revision, joined, ready, idle, request, detail
+--   moorage:{endpoint}:replica:<id>   hash        state, revision, joined, ready, idle, request, detail; of a
+--                                                 forgotten one (state lost) only what its model may still run
 --
 -- request.caller is empty for an async request. Times are the server's, in ms.
 
@@ -63,9 +64,21 @@ local function moving_average(field, sample)
   redis.call('HSET', META, field, text(old and 0.8 * old + 0.2 * sample or sample))
 end
 
+-- A replica that goes with a request in its hands is remembered: its model may still be at work on it.
 local function forget_replica(id)
+  local key = replica_key(id)
   redis.call('ZREM', BEATS, id)
-  redis.call('UNLINK', replica_key(id))
+  local request = redis.call('HGET', key, 'request')
+  if not request or request == '' then
+    redis.call('UNLINK', key)
+  else
+    redis.call('HSET', key, 'state', 'lost')
+    redis.call('PEXPIRE', key, RESULT_MS)
+  end
+end
+
+local function is_known(replica_state)
+  return replica_state and replica_state ~= 'lost'
 end
 
 local function is_held(gateway)
@@ -135,12 +148,14 @@ end
 -- The replica is idle again, unless its worker has said something else of it meanwhile.
 local function release(replica)
   local key = replica_key(replica)
-  if redis.call('EXISTS', key) == 0 then
+  local state = redis.call('HGET', key, 'state')
+  if not is_known(state) then
+    redis.call('UNLINK', key)
     return
   end
   redis.call('HSET', key, 'request', '')
   redis.call('ZADD', BEATS, text(now), replica)
-  if redis.call('HGET', key, 'state') == 'busy' then
+  if state == 'busy' then
     redis.call('HSET', key, 'state', 'ready', 'idle', text(now))
   end
 end
@@ -148,7 +163,7 @@ end
 -- The model died under its request: not ready until the worker says so.
 local function unready(replica)
   local key = replica_key(replica)
-  if redis.call('EXISTS', key) == 1 then
+  if is_known(redis.call('HGET', key, 'state')) then
     redis.call('HSET', key, 'request', '', 'state', 'starting')
     redis.call('HDEL', key, 'idle')
   end
@@ -167,7 +182,10 @@ local function take_over_leases()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(now), 'LIMIT', 0, BATCH)) do
     mark_needed(demand())
     redis.call('ZREM', LEASES, id)
-    forget_replica(redis.call('HGET', request_key(id), 'replica'))
+    local holder = redis.call('HGET', request_key(id), 'replica')
+    if redis.call('HGET', replica_key(holder), 'request') == id then
+      forget_replica(holder)
+    end
     put_back(id)
   end
 end

@@ -3,7 +3,7 @@
 local replica, state, detail = unpack(ARGV)
 local key = replica_key(replica)
 local found = redis.call('HMGET', key, 'state', 'ready', 'joined')
-if not found[1] then
+if not is_known(found[1]) then
   return 0
 end
 redis.call('ZADD', BEATS, text(now), replica)

@@ -7,5 +7,9 @@ end
 mark_needed(demand())
 redis.call('ZREM', LEASES, id)
 unready(redis.call('HGET', request_key(id), 'replica'))
-close(id, 'failed', error)
+if redis.call('HGET', request_key(id), 'cancelled') then
+  drop(id)
+else
+  close(id, 'failed', error)
+end
 return 1

@@ -6,11 +6,12 @@ local held = redis.call('HGET', key, 'request')
 redis.call('UNLINK', key)
 redis.call('HSET', key, 'state', 'starting', 'revision', revision, 'joined', text(now), 'request', '', 'detail', '')
 redis.call('ZADD', BEATS, text(now), replica)
-if not held or held == '' or redis.call('HGET', request_key(held), 'replica') ~= replica
-  or not redis.call('ZSCORE', LEASES, held) then
+if not held or held == '' then
   return false
 end
-mark_needed(demand())
-redis.call('ZREM', LEASES, held)
-put_back(held)
+if redis.call('HGET', request_key(held), 'replica') == replica and redis.call('ZSCORE', LEASES, held) then
+  mark_needed(demand())
+  redis.call('ZREM', LEASES, held)
+  put_back(held)
+end
 return held

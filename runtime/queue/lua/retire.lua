@@ -3,7 +3,7 @@
 local retired = {}
 for _, id in ipairs(ARGV) do
   local state = redis.call('HGET', replica_key(id), 'state')
-  if state and state ~= 'busy' then
+  if is_known(state) and state ~= 'busy' then
     redis.call('HSET', replica_key(id), 'state', 'retired')
     table.insert(retired, id)
   end

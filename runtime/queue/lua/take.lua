@@ -4,10 +4,6 @@ local replica, lease = ARGV[1], ARGV[2]
 
 sweep()
 if redis.call('HGET', replica_key(replica), 'state') ~= 'ready' then
-  -- It may have swallowed a wake-up that another could use.
-  if redis.call('ZCARD', WAITING) > 0 then
-    wake_worker()
-  end
   return false
 end
 for _ = 1, BATCH do
