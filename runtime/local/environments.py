@@ -16,7 +16,7 @@ from runtime.local.settings import Settings
 
 INSTALL_SECONDS = 1800.0
 RUNNER = Path("runtime/replica/requirements.txt")
-"""What the runner itself needs, below the project's root."""
+"""What the runner itself needs, below the folder of our code."""
 INSTALLER_PREFIXES = ("UV_", "SSL_", "NETRC")
 PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
@@ -58,7 +58,7 @@ class Environments:
         """
         if not (folder / "service.py").is_file():
             raise PrepareError(f"{folder} has no service.py.", retry=False)
-        return read_recipe(folder, self.settings.root / RUNNER)
+        return read_recipe(folder, self.settings.code / RUNNER)
 
     def python(self, recipe: Recipe) -> Path:
         """The environment's interpreter, there or not yet."""

@@ -31,3 +31,29 @@ def free_port(reserved: Collection[int], chance: random.Random) -> int:
         if port not in reserved and is_free(port):
             return port
     raise OSError(f"no free port from {RANGE.start} to {RANGE.stop - 1} on 127.0.0.1")
+
+
+class Ports:
+    """Ports promised to replicas: no two get the same one, even before either listens."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._promised: set[int] = set()
+
+    def take(self) -> int:
+        """A free port, promised to the caller.
+
+        Raises:
+            OSError: there is none.
+        """
+        port = free_port(self._promised, self._chance)
+        self._promised.add(port)
+        return port
+
+    def keep(self, ports: Collection[int]) -> None:
+        """Count ports as promised: adopted replicas have them."""
+        self._promised.update(ports)
+
+    def free(self, ports: Collection[int]) -> None:
+        """Take promises back."""
+        self._promised.difference_update(ports)

@@ -19,6 +19,8 @@ class Settings:
 
     root: Path
     """Folder of endpoints.yaml; relative folders and commands of endpoints start from it."""
+    code: Path
+    """Folder that holds the package `runtime`; the root, where the project is run from its own clone."""
     state: Path
     """`MOORAGE_STATE`, default `.moorage` below the root."""
     port: int
@@ -54,6 +56,7 @@ def read_settings(environ: Mapping[str, str], root: Path) -> Settings:
     root = root.resolve()
     return Settings(
         root=root,
+        code=Path(__file__).resolve().parents[2],
         state=(root / environ.get("MOORAGE_STATE", ".moorage")).resolve(),
         port=_whole(environ, "MOORAGE_PORT", 8484, 1, 65535),
         slots=_whole(environ, "MOORAGE_SLOTS", len(os.sched_getaffinity(0)), 1, 4096),

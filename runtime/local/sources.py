@@ -61,7 +61,7 @@ class Sources:
     async def _python(self, source: PythonSource, log: Path) -> Launch:
         folder = folder_of(self.settings.root, source.folder)
         python = await self.environments.make(self.environments.recipe(folder), folder, log)
-        return python_launch(python, folder, self.settings.root)
+        return python_launch(python, folder, self.settings.code)
 
     def environment(self, record: EndpointRecord, launch: Launch, port: int) -> dict[str, str]:
         """The model's whole environment: little of ours, the record's own and its secrets.
@@ -73,12 +73,12 @@ class Sources:
         return model_environment(self.settings.environ, record, launch, port, secrets)
 
 
-def python_launch(python: Path, folder: Path, root: Path) -> Launch:
+def python_launch(python: Path, folder: Path, code: Path) -> Launch:
     """A folder's service, run by our runner in an environment of its own."""
     return Launch(
         argv=(str(python), "-m", "runtime.replica", "--folder", str(folder), "--port", "{port}"),
         cwd=str(folder),
-        env={"PYTHONPATH": str(root)},
+        env={"PYTHONPATH": str(code)},
     )
 
 

@@ -1,0 +1,136 @@
+"""`up`: a supervisor that runs, a gateway that answers, one real inference, and where everything is."""
+
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from aiohttp import ClientSession
+
+from runtime.local.access_tokens import write_tokens
+from runtime.local.errors import LocalError
+from runtime.local.examples import Example, choose_example, read_templates
+from runtime.local.logs import last_lines
+from runtime.local.notes import Notes
+from runtime.local.pids import is_alive, send
+from runtime.local.platform_api import PlatformApi, wait_until_healthy
+from runtime.local.ports import is_free
+from runtime.local.processes import Command, Process, mark_of, start
+from runtime.local.records import Plan, read_plan
+from runtime.local.settings import SECRET_PREFIX, Settings
+from runtime.local.smoke import send_example, write_body
+from runtime.local.telling import Teller
+
+SUPERVISOR = "supervisor"
+END_SECONDS = 10.0
+HEALTHY_SECONDS = 60.0
+
+
+async def bring_up(settings: Settings, teller: Teller) -> None:
+    """Bring the platform up, or in line with new records.
+
+    Raises:
+        LocalError: something is in the way; the text says what and what mends it.
+    """
+    places = settings.places
+    plan = read_plan(places)
+    write_tokens(places, plan.account)
+    supervisor = await ensure_supervisor(settings, teller)
+    async with ClientSession(trust_env=False) as session:
+        api = PlatformApi(session, settings.url, places.token)
+        await wait_until_healthy(api, HEALTHY_SECONDS, lambda: _why_lost(supervisor, settings))
+        example = choose_example(plan.endpoints, read_templates(places), settings.root)
+        if example is None:
+            teller.say("No endpoint has a template with an example request, so none is sent.")
+        else:
+            body = write_body(example, settings.state / "examples")
+            await send_example(api, example, teller)
+    say_where(settings, plan, teller)
+    if example is not None:
+        teller.say("Try it:")
+        teller.say(f"  {curl_line(settings, example, body)}", style="bold")
+
+
+async def ensure_supervisor(settings: Settings, teller: Teller) -> Process:
+    """A supervisor of this folder that knows of the latest records and of the secrets in our environment.
+
+    Raises:
+        LocalError: the port is another program's, or the platform runs on another port.
+    """
+    notes = Notes(settings.places.run)
+    note = notes.service(SUPERVISOR)
+    check_port(settings, notes)
+    if note.process is not None and is_alive(note.process):
+        running = Process(note.process)
+        if not any(name.startswith(SECRET_PREFIX) for name in settings.environ):
+            send(note.process, signal.SIGHUP)
+            teller.say("The platform runs already; its records are read again.")
+            return running
+        teller.say("The supervisor starts anew with the secrets of this environment; nothing else does.")
+        await running.stop(END_SECONDS)
+    teller.say(f"Starting the platform on {settings.url}")
+    return start_supervisor(settings)
+
+
+def check_port(settings: Settings, notes: Notes) -> None:
+    """Raise unless the gateway's port is free or our own gateway's.
+
+    Raises:
+        LocalError: it is not, or our gateway runs on another port.
+    """
+    note = notes.service("gateway")
+    if is_alive(note.process):
+        if note.port != settings.port:
+            raise LocalError(
+                f"the platform runs on port {note.port} already, not on {settings.port}. "
+                f"Say `make down` first, or `MOORAGE_PORT={note.port} make up`."
+            )
+    elif not is_free(settings.port):
+        raise LocalError(
+            f"port {settings.port} of 127.0.0.1 is in use by another program. "
+            "Stop that, or give another port: `MOORAGE_PORT=8485 make up`."
+        )
+
+
+def start_supervisor(settings: Settings) -> Process:
+    """Start a supervisor that outlives this command; it alone gets our whole environment, for the secrets."""
+    return start(
+        Command(
+            (sys.executable, "-m", "runtime.local", "supervise"),
+            settings.environ,
+            settings.root,
+            settings.places.logs / "supervisor.log",
+            mark_of(settings.state, SUPERVISOR),
+        )
+    )
+
+
+def _why_lost(supervisor: Process, settings: Settings) -> str:
+    if supervisor.alive:
+        return ""
+    tail = last_lines(settings.places.logs / "supervisor.log", 20)
+    return f"the supervisor ended. Its last lines:\n{tail}"
+
+
+def say_where(settings: Settings, plan: Plan, teller: Teller) -> None:
+    """Where every endpoint, the owner's token and the logs are."""
+    width = max((len(name) for name in plan.endpoints), default=0)
+    for name, record in plan.endpoints.items():
+        note = "" if record.access == "private" else "  (public)"
+        teller.say(f"  {name:{width}}  {settings.url}/e/{name}/{note}")
+    teller.say(f"Token: {shown(settings.places.token, settings.root)} (opens every endpoint)")
+
+
+def curl_line(settings: Settings, example: Example, body: Path) -> str:
+    """A command line that sends the example, to be pasted in the project's folder."""
+    token, data = (shlex.quote(str(shown(path, settings.root))) for path in (settings.places.token, body))
+    address = shlex.quote(f"{settings.url}/e/{example.endpoint.name}{example.route}")
+    return (
+        f'curl -s -H "Authorization: Bearer $(cat {token})" -H "Content-Type: application/json" '
+        f"-d @{data} {address}"
+    )
+
+
+def shown(path: Path, root: Path) -> Path:
+    """The path as it is said: from the project's folder where it lies below that."""
+    return path.relative_to(root) if path.is_relative_to(root) else path
