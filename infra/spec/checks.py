@@ -130,10 +130,11 @@ def _volumes(placed: Placed, _draft: Draft, _templates: Templates) -> Iterator[F
 def _host_length(placed: Placed, draft: Draft, _templates: Templates) -> Iterator[Finding]:
     if placed.name is None or draft.account is None:
         return
-    over = len(placed.name) + 1 + len(draft.account) - LONGEST_LABEL
-    if over > 0:
-        what = f"the host name <name>-{draft.account} is longer than {LONGEST_LABEL} characters."
-        yield Finding(placed.path("name"), what, f"Shorten one of the two by {over}.", "host-length")
+    host = f"{placed.name}-{draft.account}"
+    if len(host) > LONGEST_LABEL:
+        what = f"{shown(host)} has {len(host)} characters; a host name's part has up to {LONGEST_LABEL}."
+        mend = f"Shorten the name or the account by {len(host) - LONGEST_LABEL}."
+        yield Finding(placed.path("name"), what, mend, "host-length")
 
 
 EACH_ENDPOINT: tuple[Check, ...] = (

@@ -116,6 +116,13 @@ def _secret_mend(path: Path) -> str:
     return "Write {} and keep the value out of this file: in the stack, or in .moorage/secrets.yaml."
 
 
+def _missing_value_mend(root: type[BaseModel], path: Path) -> str:
+    info = field_at(root, path)
+    example = example_at(root, path)
+    write = f"Write for example `{example}`" if example else "Write a value"
+    return f"{write}." if info and info.is_required() else f"{write}, or remove the key."
+
+
 Explainer = Callable[[ErrorDetails, type[BaseModel], Path], tuple[str, str, str]]
 EXPLAINED: dict[str, Explainer] = {
     "extra_forbidden": _unknown_key,
@@ -132,12 +139,7 @@ EXPLAINED: dict[str, Explainer] = {
 def null_findings(value: Any, root: type[BaseModel], path: Path = ()) -> Iterator[Finding]:
     """Every key without a value; YAML gives None for each, which is never what was meant."""
     if value is None:
-        example = example_at(root, path)
-        mend = (
-            f"Write for example `{example}`, or remove the key."
-            if example
-            else "Write a value, or remove the key."
-        )
+        mend = _missing_value_mend(root, path)
         if path[:1] == ("secrets",) or path[-1:] == ("password",):
             mend = _secret_mend(path)
         yield Finding(path, "the value is missing.", mend, "empty-value")

@@ -106,7 +106,7 @@ def parse(text: str, filename: str) -> Source:
         _refuse(
             filename, Place(1, 1), "the file is empty.", "Write `account:` and `endpoints:`.", "empty-file"
         )
-    reading = _Reading()
+    reading = _Reading(filename)
     value = reading.value_of(node, ())
     return Source(filename, value, reading.places, tuple(reading.findings))
 
@@ -200,6 +200,7 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
 class _Reading:
     """Turns nodes into values and notes places and findings on the way."""
 
+    filename: str
     places: dict[Path, Place] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     open_nodes: set[int] = field(default_factory=set)
@@ -208,10 +209,8 @@ class _Reading:
         if path not in self.places:
             self.places[path] = _place_of(node.start_mark)
         if len(self.places) > MOST_NODES:
-            self._find_once(
-                path, "aliases (*…) write out to too many values.", "Write it out.", "alias-expansion"
-            )
-            return None
+            what, mend = "aliases (*…) grow this beyond any real file.", "Write the values out."
+            _refuse(self.filename, self.places[path[:2]], what, mend, "alias-expansion")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
         if id(node) in self.open_nodes:
@@ -276,7 +275,3 @@ class _Reading:
 
     def _find(self, path: Path, what: str, mend: str, code: str) -> None:
         self.findings.append(Finding(path, what, mend, code))
-
-    def _find_once(self, path: Path, what: str, mend: str, code: str) -> None:
-        if not any(finding.code == code for finding in self.findings):
-            self._find(path, what, mend, code)

@@ -80,7 +80,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name that a misspelt one most likely meant, if any is near."""
     if len(word) > LONGEST_SHOWN:
         return None
-    near = difflib.get_close_matches(word.lower(), sorted(known, reverse=True), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), sorted(known, reverse=True), n=3, cutoff=0.65)
     return min(near, key=lambda name: (-_likeness(word, name), name), default=None)
 
 
