@@ -46,6 +46,12 @@ class ServiceNote(Record):
     port: int = 0
 
 
+def make_private(folder: Path) -> None:
+    """A folder that only its owner may enter: requests' bodies and tokens lie in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file as a whole or not at all, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from runtime.local.errors import LocalError
 from runtime.local.examples import Example, shown_answer
 from runtime.local.notes import write_private
 from runtime.local.platform_api import OK, Answered, PlatformApi
+from runtime.local.racing import first_of
 from runtime.local.telling import Tell, Teller
 
 LOOK_SECONDS = 0.5
@@ -32,11 +33,9 @@ async def send_example(api: PlatformApi, example: Example, teller: Teller) -> An
     seconds = limits.queue_seconds + limits.request_seconds + SLACK_SECONDS
     with teller.progress() as tell:
         tell(f"{name}: sending a request")
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(_watch(api, name, tell))
-            body = json.dumps(example.body).encode()
-            answer = await api.infer(f"/e/{name}{example.route}", body, seconds)
-            watching.cancel()
+        body = json.dumps(example.body).encode()
+        infer = api.infer(f"/e/{name}{example.route}", body, seconds)
+        answer = await first_of(infer, _watch(api, name, tell))
     shown = shown_answer(answer.text)
     if answer.status != OK:
         raise LocalError(f"{name} answered {answer.status}: {shown}")
@@ -45,7 +44,12 @@ async def send_example(api: PlatformApi, example: Example, teller: Teller) -> An
     return answer
 
 
-async def _watch(api: PlatformApi, name: str, tell: Tell) -> None:
+async def _watch(api: PlatformApi, name: str, tell: Tell) -> Answered:
+    """Tell how far it is; never returns.
+
+    Raises:
+        LocalError: it crash-loops, so that there is nothing to wait for.
+    """
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         try:
@@ -54,13 +58,15 @@ async def _watch(api: PlatformApi, name: str, tell: Tell) -> None:
             continue
         if state is not None:
             tell(f"{name}: {progress_text(state)}")
+            if state["replicas"]["failing"]:
+                raise LocalError(f"{name} does not start: {state['waiting']['cause']}")
 
 
 def progress_text(state: dict[str, Any]) -> str:
     """What an endpoint's state means to somebody who waits for its first answer."""
-    replicas, waiting = state["replicas"], state["waiting"]
-    if replicas["busy"]:
+    replicas = state["replicas"]
+    if replicas["busy"] or replicas["ready"]:
         return "running"
-    if replicas["ready"]:
-        return "ready"
-    return str(waiting["cause"] or "starting")
+    if not replicas["desired"]:
+        return "starting"  # the scaler has not looked since the request came
+    return str(state["waiting"]["cause"] or "starting")

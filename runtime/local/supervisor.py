@@ -15,7 +15,7 @@ from runtime.local.environments import Environments, drop_drafts
 from runtime.local.errors import LocalError
 from runtime.local.fleet import Crew, Fleet
 from runtime.local.housekeeping import prefetch, trim_logs
-from runtime.local.notes import Notes, ServiceNote
+from runtime.local.notes import Notes, ServiceNote, make_private
 from runtime.local.pids import identify
 from runtime.local.ports import Ports, is_free
 from runtime.local.probes import Probes
@@ -61,6 +61,7 @@ class Supervisor:
     async def run(self) -> None:
         """Keep everything running until SIGTERM or SIGINT, which end the supervisor and nothing else."""
         self._listen_to_signals()
+        make_private(self._settings.state)
         note = ServiceNote(process=identify(os.getpid()), port=self._settings.port)
         self._notes.write_service(SUPERVISOR, note)
         known = {SUPERVISOR, *known_processes(self._notes)}

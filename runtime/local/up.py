@@ -11,7 +11,7 @@ from runtime.local.access_tokens import write_tokens
 from runtime.local.errors import LocalError
 from runtime.local.examples import Example, choose_example, read_templates
 from runtime.local.logs import last_lines
-from runtime.local.notes import Notes
+from runtime.local.notes import Notes, make_private
 from runtime.local.pids import is_alive, send
 from runtime.local.platform_api import PlatformApi, wait_until_healthy
 from runtime.local.ports import is_free
@@ -34,6 +34,7 @@ async def bring_up(settings: Settings, teller: Teller) -> None:
     """
     places = settings.places
     plan = read_plan(places)
+    make_private(settings.state)
     write_tokens(places, plan.account)
     supervisor = await ensure_supervisor(settings, teller)
     async with ClientSession(trust_env=False) as session:
