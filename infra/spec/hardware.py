@@ -24,7 +24,7 @@ class Hardware:
     """One name of the catalogue. vCPU, memory and price are the whole instance's, GPUs are one replica's.
 
     `replicas_per_instance` replicas share an instance. `dollars_per_hour` is None where no price
-    could be sourced (the type is sold in capacity blocks only).
+    could be sourced (the list has none: the type is sold in capacity blocks).
     """
 
     name: str

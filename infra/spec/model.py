@@ -97,7 +97,7 @@ class Volume(Part):
     size: SizeText = Field(examples=["50Gi"])
     """Size, as 50Gi or 1Ti (GiB once read), up to 16Ti."""
     path: Mount | None = Field(default=None, examples=["/weights"])
-    """Where it is mounted; default /octoai/<name>."""
+    """Where it is mounted; default `/octoai/<name>`."""
 
 
 def _sized(value: Any) -> Any:
@@ -126,7 +126,7 @@ class Endpoint(Part):
     """A named URL with replicas and a queue."""
 
     name: Name = Field(examples=["embed"])
-    """Part of its URL: <name>-<account>.<domain>; with the account up to 62 characters."""
+    """Part of its URL, `<name>-<account>.<domain>`; with the account up to 62 characters."""
     template: Name | None = Field(default=None, examples=["ocr"])
     """Template that it clones; every other key may be overridden."""
     image: Image | None = Field(default=None, examples=["ghcr.io/acme/embed:1.4"])
@@ -175,7 +175,7 @@ class Spec(Part):
     """A whole endpoints.yaml, right in itself."""
 
     account: Name = Field(examples=["acme"])
-    """Part of every URL: <endpoint>-<account>.<domain>."""
+    """Part of every URL, `<endpoint>-<account>.<domain>`."""
     registries: dict[Name, Registry] = Field(
         default={}, examples=["{ghcr: {server: ghcr.io, username: bot, password: {secret: ghcr-token}}}"]
     )
