@@ -101,7 +101,8 @@ class Environments:
 def _steps(recipe: Recipe, draft: Path) -> tuple[tuple[str, ...], ...]:
     """What the installer is told, one call after the other."""
     wanted = [part for path in recipe.requirements for part in ("-r", str(path))]
-    strict = ("--require-hashes",) if recipe.hashed else ()
+    # A lock names all there is to install, and may leave out on purpose what a package asks for.
+    strict = ("--require-hashes", "--no-deps") if recipe.hashed else ()
     python = str(draft / "bin" / "python")
     return (
         # relocatable: the folder is renamed when it is complete
