@@ -279,9 +279,7 @@ async def test_requests_are_served_first_come_first_served(stage: Stage) -> None
         headers = {"x-octoai-async": "1"} if number % 2 else {}
         call = stage.client.post("/e/embed/x", content=b"%d" % number, headers=headers)
         calls.append(asyncio.create_task(call))
-        async with asyncio.timeout(5):
-            while await waiting(stage) <= number:
-                await asyncio.sleep(0.005)
+        await stage.until_waiting(number + 1)
 
     bodies = []
     for number in range(4):

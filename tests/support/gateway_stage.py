@@ -141,6 +141,12 @@ class Stage:
         await self.queue.join(endpoint, replica, "1")
         await self.queue.beat(endpoint, replica, ReplicaState.READY)
 
+    async def until_waiting(self, number: int, endpoint: str = "embed") -> None:
+        """Wait until so many requests wait."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (await self.queue.look(endpoint)).waiting != number:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.005)
+
     async def take(self, endpoint: str = "embed", replica: str = "r1") -> Taken:
         """Take the next request as a worker that has just come up does."""
         await self.ready(endpoint, replica)

@@ -1,0 +1,56 @@
+"""The gateway's environment."""
+
+from pathlib import Path
+
+import pytest
+
+from runtime.gateway.settings import Settings, SettingsError
+
+QUEUE = {"MOORAGE_QUEUE_URL": "valkey://127.0.0.1:7000"}
+
+
+def test_only_the_queue_must_be_given() -> None:
+    """All else has a default for one machine."""
+    assert Settings.from_environment(QUEUE) == Settings(
+        state=Path(".moorage"),
+        queue_url="valkey://127.0.0.1:7000",
+        host="127.0.0.1",
+        port=8484,
+        inner_port=0,
+        public_url="http://127.0.0.1:8484",
+        grace_seconds=30,
+    )
+
+
+def test_every_setting_is_read() -> None:
+    """The public address loses a final slash, for paths are put behind it."""
+    given = {
+        "MOORAGE_STATE": "/var/moorage",
+        "MOORAGE_HOST": "0.0.0.0",
+        "MOORAGE_PORT": "80",
+        "MOORAGE_INNER_PORT": "81",
+        "MOORAGE_PUBLIC_URL": "https://api.acme.example/",
+        "MOORAGE_GRACE_SECONDS": "900",
+    }
+
+    settings = Settings.from_environment(QUEUE | given)
+
+    assert settings.state == Path("/var/moorage")
+    assert (settings.host, settings.port, settings.inner_port) == ("0.0.0.0", 80, 81)
+    assert settings.public_url == "https://api.acme.example"
+    assert settings.grace_seconds == 900
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({}, "MOORAGE_QUEUE_URL is not set"),
+        (QUEUE | {"MOORAGE_PORT": "http"}, "MOORAGE_PORT: 'http' is no whole number"),
+        (QUEUE | {"MOORAGE_INNER_PORT": "70000"}, "MOORAGE_INNER_PORT: 70000 is no port"),
+        (QUEUE | {"MOORAGE_GRACE_SECONDS": "-1"}, "MOORAGE_GRACE_SECONDS: '-1' is no whole number"),
+    ],
+)
+def test_wrong_setting_is_named(given: dict[str, str], fault: str) -> None:
+    """With how to mend it."""
+    with pytest.raises(SettingsError, match=fault):
+        Settings.from_environment(given)

@@ -1,0 +1,109 @@
+"""Both ports in one loop, and their end."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import structlog
+from support.gateway_stage import Stage, record, until, write_records
+
+from runtime.gateway.assembly import assemble
+from runtime.gateway.server import listen, serve
+from runtime.objects import FolderObjects
+from runtime.queue.memory import MemoryQueue
+from runtime.wire.places import Places
+
+
+@dataclass
+class Running:
+    """A gateway as `serve` runs it."""
+
+    stage: Stage
+    stop: asyncio.Event
+    ended: asyncio.Task[None]
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, grace_seconds: float) -> AsyncIterator[Running]:
+    """A gateway under its real servers."""
+    places, queue, stop = Places(folder), MemoryQueue(), asyncio.Event()
+    write_records(places, [record()])
+    clients, inner = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+    port, inner_port = clients.getsockname()[1], inner.getsockname()[1]
+    gateway = assemble(
+        queue,
+        FolderObjects(places.objects),
+        places,
+        inner_url=f"http://127.0.0.1:{inner_port}",
+        public_url="http://moorage.example",
+        log=structlog.get_logger(),
+        clock=asyncio.get_running_loop().time,
+    )
+    async with (
+        asyncio.TaskGroup() as group,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{inner_port}", trust_env=False) as inner_client,
+    ):
+        ended = group.create_task(serve(gateway, clients, inner, stop, grace_seconds))
+        stage = Stage(gateway, queue, places, client, inner_client, port, inner_port)
+        await until(lambda: _is_accepting(port))
+        yield Running(stage, stop, ended)
+        stop.set()
+
+
+async def test_what_waits_may_finish_after_the_signal(tmp_path: Path) -> None:
+    """No new connection is taken, and the last answer still comes."""
+    async with running(tmp_path, grace_seconds=5) as it:
+        call = asyncio.create_task(it.stage.client.post("/e/embed/x"))
+        taken = await it.stage.take()
+
+        it.stop.set()
+        await until(lambda: not _is_listening(it.stage.port))
+        assert await it.stage.answer(taken, 200, (), b"last") == 204
+
+        assert (await call).content == b"last"
+        async with asyncio.timeout(5):
+            await it.ended
+
+
+async def test_what_outlives_the_grace_is_refused(tmp_path: Path) -> None:
+    """With 503 and when to come again; and the queue forgets it."""
+    async with running(tmp_path, grace_seconds=0) as it:
+        call = asyncio.create_task(it.stage.client.post("/e/embed/x"))
+        await until(lambda: bool(it.stage.gateway.waiters.queued()))
+
+        it.stop.set()
+        answer = await call
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stopping")
+        assert answer.headers["retry-after"] == "1"
+        assert (await it.stage.queue.look("embed")).waiting == 0
+        async with asyncio.timeout(5):
+            await it.ended
+
+
+async def test_changed_record_is_seen_by_a_running_gateway(tmp_path: Path) -> None:
+    """Within a second or two, without a restart."""
+    async with running(tmp_path, grace_seconds=0) as it:
+        write_records(it.stage.places, [record("chat")])
+
+        await until(lambda: "chat" in it.stage.gateway.endpoints.records.endpoints)
+
+
+def _is_accepting(port: int) -> bool:
+    """Whether a connection is taken."""
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _is_listening(port: int) -> bool:
+    """Whether the port is still bound."""
+    try:
+        listen("127.0.0.1", port).close()
+    except OSError:
+        return True
+    return False
