@@ -107,7 +107,7 @@ def _steps(recipe: Recipe, draft: Path) -> tuple[tuple[str, ...], ...]:
     return (
         # relocatable: the folder is renamed when it is complete
         ("venv", "--quiet", "--relocatable", "--python", sys.executable, str(draft)),
-        ("pip", "install", "--python", python, "--compile-bytecode", *strict, *wanted),
+        ("pip", "install", "--quiet", "--python", python, "--compile-bytecode", *strict, *wanted),
     )
 
 

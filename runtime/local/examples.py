@@ -13,7 +13,7 @@ from runtime.wire.places import Places
 
 FIRST_CHOICE = "ocr"
 LONGEST_TEXT = 100
-MOST_ITEMS = 8
+MOST_ITEMS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,23 @@ def filled_body(value: Any, folder: Path) -> Any:
 
 
 def shortened(value: Any) -> Any:
-    """The value with long texts and lists cut, so that an answer fits on a screen."""
+    """The value with long texts and lists cut, and figures counted only, so that an answer fits on a screen."""
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f"{value[:24]}… ({len(value):,} characters)"
     if isinstance(value, dict):
         return {key: shortened(item) for key, item in value.items()}
+    if isinstance(value, list) and len(value) > 1 and not _has_words(value):
+        return f"… ({len(value):,} of them)"
     if isinstance(value, list):
         more = [f"… ({len(value):,} in all)"] if len(value) > MOST_ITEMS else []
         return [shortened(item) for item in value[:MOST_ITEMS]] + more
     return value
+
+
+def _has_words(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_has_words(item) for item in value)
+    return isinstance(value, str | dict)
 
 
 def shown_answer(text: str) -> str:

@@ -13,6 +13,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from runtime.local.errors import LocalError
 
 LOOK_SECONDS = 5.0
+POLL_SECONDS = 0.1
 OK = 200
 
 
@@ -57,6 +58,14 @@ class PlatformApi:
         """
         found = await self._get(f"/v1/endpoints/{name}")
         return None if found is None else dict(found)
+
+    async def wait_for(self, name: str, seconds: float) -> None:
+        """Return when the gateway has read the endpoint's record, or after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while await self.endpoint(name) is None:
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(POLL_SECONDS)
 
     async def infer(self, path: str, body: bytes, seconds: float) -> Answered:
         """Send a request and wait for its answer.
@@ -110,4 +119,4 @@ async def wait_until_healthy(api: PlatformApi, seconds: float, is_lost: Callable
             fault = f"the gateway did not become healthy within {seconds:g} s."
         if fault:
             raise LocalError(fault)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(POLL_SECONDS)

@@ -207,7 +207,8 @@ class Replica:
     async def _probe(self) -> str:
         """Ask as kubelet does: startup until it answers, then liveness; returns why it must be restarted."""
         if not self.note.started and not await self._starts_up():
-            return f"it was not ready within {self.note.record.limits.start_seconds} s"
+            record = self.note.record
+            return f"{record.health} did not answer 200 within {record.limits.start_seconds} s"
         return await self._stops_living()
 
     async def _starts_up(self) -> bool:

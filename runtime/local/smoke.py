@@ -14,6 +14,8 @@ from runtime.local.telling import Tell, Teller
 
 LOOK_SECONDS = 0.5
 SLACK_SECONDS = 30.0
+RECORD_SECONDS = 5.0
+"""The gateway reads changed records within a second."""
 
 
 def write_body(example: Example, folder: Path) -> Path:
@@ -31,6 +33,7 @@ async def send_example(api: PlatformApi, example: Example, teller: Teller) -> An
     """
     name, limits = example.endpoint.name, example.endpoint.limits
     seconds = limits.queue_seconds + limits.request_seconds + SLACK_SECONDS
+    await api.wait_for(name, RECORD_SECONDS)
     with teller.progress() as tell:
         tell(f"{name}: sending a request")
         body = json.dumps(example.body).encode()
