@@ -1,0 +1,87 @@
+"""`python -m bench`: workloads W1 and W4, Moorage beside its peers."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.errors import BenchError
+from bench.figures import lines
+from bench.goals import verdicts
+from bench.machine import machine_shape
+from bench.measure import run_workload
+from bench.processes import pinned
+from bench.programs import Programs, cache_folder
+from bench.report import Result, as_json, show
+from bench.systems import haproxy
+from bench.workloads import Workload, plan
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run; 0 when every request was answered, 1 when not, 2 when there is no measurement."""
+    options = _options(argv)
+    # Ends the blocks that hold the processes, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        workloads = _plan(options)
+        results, document = _run(workloads, quick=options.quick)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    if options.out is not None:
+        options.out.write_text(json.dumps(document, indent=1) + "\n")
+    return 1 if any(result.errors for result in results) else 0
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="show that it works, in about half a minute; no measurement"
+    )
+    parser.add_argument("--only", choices=("W1", "W4"), help="one workload")
+    parser.add_argument("--unpinned", action="store_true", help="pin nothing (for a machine with one core)")
+    parser.add_argument("--out", type=Path, help="write everything measured as JSON")
+    return parser.parse_args(argv)
+
+
+def _plan(options: argparse.Namespace) -> tuple[Workload, ...]:
+    placement = None if options.unpinned else pinned(sorted(os.sched_getaffinity(0)))
+    workloads = plan(placement, quick=options.quick, with_haproxy=haproxy.is_there())
+    return tuple(workload for workload in workloads if options.only in {None, workload.key})
+
+
+def _run(workloads: Sequence[Workload], *, quick: bool) -> tuple[list[Result], dict[str, Any]]:
+    document: dict[str, Any] = {
+        "taken": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": quick,
+        "machine": machine_shape(),
+    }
+    programs = Programs.build(cache_folder(os.environ))
+    console = Console()
+    if not haproxy.is_there():
+        _tell("HAProxy is not installed: its lines are left out.")
+    results = []
+    for workload in workloads:
+        samples = run_workload(workload, programs, _tell)
+        found = lines(samples, workload.sleep_ms)
+        goals = verdicts(workload.key, workload.placement.system is not None, found)
+        results.append(Result(workload, samples, found, goals))
+        show(results[-1], console)
+    document["workloads"] = [as_json(result) for result in results]
+    document["load_average_at_end"] = list(os.getloadavg())
+    return results, document
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

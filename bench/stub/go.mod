@@ -1,0 +1,3 @@
+module moorage/bench/stub
+
+go 1.22
