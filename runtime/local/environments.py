@@ -57,7 +57,7 @@ class Environments:
             PrepareError: there is no such folder.
         """
         if not (folder / "service.py").is_file():
-            raise PrepareError(f"{folder} has no service.py.", retry=False)
+            raise PrepareError(f"{folder} has no service.py.")
         return read_recipe(folder, self.settings.code / RUNNER)
 
     def python(self, recipe: Recipe) -> Path:

@@ -14,8 +14,4 @@ class SecretError(LocalError):
 
 
 class PrepareError(LocalError):
-    """What a replica needs before it can start cannot be had; `retry` says whether trying again may help."""
-
-    def __init__(self, message: str, *, retry: bool = True) -> None:
-        super().__init__(message)
-        self.retry = retry
+    """What a replica needs before it can start cannot be had; it is tried again with back-off."""

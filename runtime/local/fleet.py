@@ -131,11 +131,6 @@ class Fleet:
         for replica in self._replicas.values():
             replica.stop()
 
-    @property
-    def ports(self) -> set[int]:
-        """Ports of all its replicas."""
-        return {port for one in self._replicas.values() for port in (one.note.port, one.note.probe_port)}
-
     def _is_fresh(self) -> bool:
         return self._launch is not None and self._crew.kit.clock() - self._prepared_at < FRESH_SECONDS
 

@@ -45,6 +45,8 @@ def show_logs(settings: Settings, endpoint: str | None, teller: Teller, *, follo
     begun = {path: size_of(path) for path in files}
     for path in files:
         _show(path, last_lines(path, LINES, most_bytes=MOST_BYTES).splitlines(), teller)
+    if not any(begun.values()):
+        teller.say(f"Nothing was written to {len(files)} logs yet.")
     while follow:
         time.sleep(POLL_SECONDS)
         for path in log_files(settings, endpoint):

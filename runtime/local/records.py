@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -46,8 +45,3 @@ def signature(places: Places) -> Signature:
             continue
         found.append((path.name, stat.st_ino, stat.st_mtime_ns, stat.st_size))
     return tuple(found)
-
-
-def is_planned(places: Places) -> bool:
-    """Whether there are records at all."""
-    return Path(places.account).exists()

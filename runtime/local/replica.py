@@ -23,7 +23,6 @@ from runtime.local.racing import first_of
 from runtime.local.secret_values import redacted
 from runtime.local.settings import Settings
 from runtime.local.sources import Sources, filled
-from runtime.local.workers import worker_command
 from runtime.queue.port import Queue, QueueError, ReplicaState
 from runtime.wire import EndpointRecord
 
@@ -65,11 +64,12 @@ class Kit:
 
     settings: Settings
     queue: Queue
-    queue_url: str
     notes: Notes
     sources: Sources
     probes: Asks
     log: BoundLogger
+    worker_command: Callable[[ReplicaNote, Path], Command]
+    """How the worker of a replica is started, with its log."""
     clock: Callable[[], float]
     """Monotonic seconds."""
 
@@ -292,7 +292,7 @@ class Replica:
 
     def _worker_command(self) -> Command:
         log = self.log_path.with_name(f"{self.id}.worker.log")
-        return worker_command(self.note, self._kit.settings, self._kit.queue_url, log)
+        return self._kit.worker_command(self.note, log)
 
     def _change(self, **changes: Any) -> None:
         """Change fields of the note, here and on disk."""

@@ -1,7 +1,6 @@
 """Keeps the queue's server and the gateway running; both outlive the supervisor."""
 
 import asyncio
-import signal
 import sys
 from collections.abc import Callable
 
@@ -59,11 +58,6 @@ class Service:
             delay = backoff.next_delay(clock() - begun)
             self._log.warning("service ended", status=status, restart_in_seconds=delay)
             await asyncio.sleep(delay)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Signal it, if it runs."""
-        if self._process is not None:
-            self._process.signal(number)
 
 
 def gateway_command(settings: Settings, queue_url: str) -> Command:

@@ -42,7 +42,7 @@ async def send_example(api: PlatformApi, example: Example, teller: Teller) -> An
     shown = shown_answer(answer.text)
     if answer.status != OK:
         raise LocalError(f"{name} answered {answer.status}: {shown}")
-    teller.say(f"{name} answered in {answer.seconds:.1f} s, its start included:")
+    teller.say(f"{name} answered in {answer.seconds:.1f} s:")
     teller.say(f"  {shown}", style="green")
     return answer
 

@@ -91,9 +91,9 @@ def command_launch(command: str, settings: Settings) -> Launch:
     try:
         words = shlex.split(command)
     except ValueError as exc:
-        raise PrepareError(f"local.command cannot be read: {exc}.", retry=False) from exc
+        raise PrepareError(f"local.command cannot be read: {exc}.") from exc
     if not words:
-        raise PrepareError("local.command is empty.", retry=False)
+        raise PrepareError("local.command is empty.")
     path = settings.environ.get("PATH", os.defpath)
     beside = settings.root / words[0] if os.sep in words[0] else None
     program = shutil.which(str(beside or words[0]), path=path)

@@ -28,6 +28,7 @@ from runtime.local.settings import Settings
 from runtime.local.sources import Sources
 from runtime.local.strays import kill_strays, known_processes
 from runtime.local.valkey import VALKEY, server_command, server_of
+from runtime.local.workers import worker_command
 from runtime.queue.port import Queue, QueueUnavailableError
 from runtime.queue.valkey import ValkeyQueue
 
@@ -165,7 +166,16 @@ class Supervisor:
         settings = self._settings
         values = SecretValues(settings.places.secrets, settings.environ)
         sources = Sources(settings, values, Environments(settings), Engines(settings, values))
-        return Kit(settings, queue, queue_url, self._notes, sources, probes, self._log, time.monotonic)
+        return Kit(
+            settings=settings,
+            queue=queue,
+            notes=self._notes,
+            sources=sources,
+            probes=probes,
+            log=self._log,
+            worker_command=lambda note, log: worker_command(note, settings, queue_url, log),
+            clock=time.monotonic,
+        )
 
     def _valkey_port(self) -> int:
         """The port noted before, while its server runs or nobody else took it: gateway and workers know it."""
