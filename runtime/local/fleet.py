@@ -15,7 +15,7 @@ from runtime.local.moves import Moves, Standing, plan_moves
 from runtime.local.notes import Launch, ReplicaNote
 from runtime.local.replica import Kit, Phase, Replica
 from runtime.queue.port import EndpointView
-from runtime.wire import EndpointRecord
+from runtime.wire import EndpointRecord, Scaling
 
 FRESH_SECONDS = 5.0
 """A preparation is trusted for so long; a new one of what is there already takes milliseconds."""
@@ -40,7 +40,7 @@ class Fleet:
     def __init__(self, record: EndpointRecord, crew: Crew) -> None:
         self.record = record
         self.leaving = False
-        """The endpoint is gone from endpoints.yaml; the fleet goes once it is empty."""
+        """The endpoint is gone from endpoints.yaml; the fleet goes once its queue and itself are empty."""
         self.preparing = False
         self._crew = crew
         self._replicas: dict[str, Replica] = {}
@@ -125,11 +125,11 @@ class Fleet:
             crashes=[one.detail for one in alive if one.phase is Phase.FAILING],
         )
 
-    def stop_all(self) -> None:
-        """Drain every replica: the endpoint is gone."""
+    def leave(self) -> None:
+        """The endpoint is gone: what it has accepted is still served, by as few as that takes."""
         self.leaving = True
-        for replica in self._replicas.values():
-            replica.stop()
+        last = Scaling(min=0, max=max(1, self.record.scaling.max), timeout=0)
+        self.record = self.record.model_copy(update={"scaling": last})
 
     def _is_fresh(self) -> bool:
         return self._launch is not None and self._crew.kit.clock() - self._prepared_at < FRESH_SECONDS

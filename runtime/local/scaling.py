@@ -111,7 +111,7 @@ class Scaler:
 
     def _share(self) -> dict[str, int]:
         outlooks = {name: self._outlooks[name] for name in self._fleets if name in self._outlooks}
-        wants = {name: _want(outlook) for name, outlook in outlooks.items() if not self._fleets[name].leaving}
+        wants = {name: _want(outlook) for name, outlook in outlooks.items()}
         if sum(want.desired for want in wants.values()) > self._slots:
             wants = {name: _modest(want, self._fleets[name].size) for name, want in wants.items()}
         return share_slots(wants, self._slots)
@@ -131,7 +131,7 @@ class Scaler:
 
     async def _tell(self, name: str, fleet: Fleet, outlook: Outlook) -> None:
         """Write desired number and cause into the queue, where they changed or old needs must go."""
-        desired = 0 if fleet.leaving else outlook.decision.desired
+        desired = outlook.decision.desired
         scaling = fleet.record.scaling
         used = slots_in_use(self._fleets)
         cause = cause_of(fleet.circumstances(desired, outlook.view), used, self._slots)

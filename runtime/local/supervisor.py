@@ -145,7 +145,7 @@ class Supervisor:
         for name, fleet in self._fleets.items():
             if name not in plan.endpoints and not fleet.leaving:
                 self._log.info("endpoint is gone", endpoint=name)
-                fleet.stop_all()
+                fleet.leave()
         for name, record in plan.endpoints.items():
             if name in self._fleets:
                 self._fleets[name].apply(record)
