@@ -26,6 +26,7 @@ class Platform:
     root: Path
     port: int
     slots: int = 4
+    access: str = "public"
     env: dict[str, str] = field(default_factory=dict)
 
     @property
