@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from runtime.gateway.assembly import Gateway
 from runtime.gateway.errors import StoppingError
+from runtime.gateway.protocol import JoiningProtocol
 
 KEEP_ALIVE_SECONDS = 3700
 """How long an idle connection stays: longer than any proxy in front keeps one (an ALB at most 3,600 s here),
@@ -39,7 +40,7 @@ def port_server(app: ASGIApp, grace_seconds: float) -> PortServer:
         uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=JoiningProtocol,
             ws="none",
             lifespan="off",
             access_log=False,

@@ -209,7 +209,8 @@ class Waiters:
     def close(self, waiter: Waiter) -> None:
         """The client's wait is over."""
         waiter.leave()
-        waiter.send = _to_nobody
+        # What is remembered must not keep the connection or, by a traceback, the body.
+        waiter.send, waiter.error = _to_nobody, None
         del self._open[waiter.id]
         self._ended[waiter.id] = waiter
         if len(self._ended) > MOST_ENDED:
