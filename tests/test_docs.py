@@ -9,9 +9,13 @@ from infra.spec.hardware import CATALOGUE
 from infra.spec.model import Spec
 from infra.spec.schema import schema_text
 from infra.spec.templates import Card
+from runtime.gateway.errors import GatewayError
+from runtime.gateway.metrics import Metrics
 
 DOCS = Path(__file__).parent.parent / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
+INTERNAL = {"MOORAGE_PROCESS", "MOORAGE_SECRET", "MOORAGE_SECRET_DB_URL"}
+"""A mark by which strays are found, a prefix, and an example in a text."""
 HEADINGS = set(re.findall(r"^#{2,4} `?(.+?)`?$", REFERENCE, re.MULTILINE))
 
 
@@ -70,6 +74,34 @@ def test_schema_of_the_file_is_current(update_golden: bool) -> None:
         path.write_text(schema_text(), encoding="utf-8")
 
     assert path.read_text(encoding="utf-8") == schema_text()
+
+
+def test_every_error_of_the_gateway_has_a_heading_with_its_status() -> None:
+    """Clients and operators look codes up."""
+    errors: list[type[GatewayError]] = [GatewayError, *GatewayError.__subclasses__()]
+
+    missing = [error.code for error in errors if f"### `{error.code}`\n\n{error.status}. " not in REFERENCE]
+
+    assert missing == []
+
+
+def test_every_setting_is_named() -> None:
+    """Whatever the code reads from the environment."""
+    read = {
+        name
+        for path in (DOCS.parent / "runtime").rglob("*.py")
+        for name in re.findall(r"MOORAGE_[A-Z][A-Z_]*[A-Z]", path.read_text(encoding="utf-8"))
+    }
+
+    assert {name for name in read - INTERNAL if f"`{name}`" not in REFERENCE} == set()
+
+
+def test_every_metric_is_named() -> None:
+    """As a scrape shows it."""
+    exposed = Metrics().expose({}).decode()
+    names = set(re.findall(r"^# TYPE (\w+) ", exposed, re.MULTILINE)) - {"moorage_requests_created"}
+
+    assert {name for name in names if f"`{name}`" not in REFERENCE and not name.endswith("_created")} == set()
 
 
 def section(path: str) -> str:

@@ -71,11 +71,11 @@ class Errand:
         except ModelDiedError as exc:
             await self._end_dead(str(exc))
         except BodyGoneError:
-            await self._settle_failed(410, "body_gone", "the request's body is no longer stored")
+            await self._settle_failed(410, "failed", "the request's body is no longer stored")
         except Exception:  # noqa: BLE001 - the edge of a task
             # A fault of ours must not be taken for the model's, nor end the worker and run again for ever.
             _log.exception("request %s: the worker failed", self.taken.id)
-            await self._settle_failed(500, "worker_fault", "the worker failed; its log says how")
+            await self._settle_failed(500, "internal", "the worker failed; its log says how")
         else:
             await self._settle(
                 lambda: self.queue.finish(self.endpoint, self.taken.id, self.taken.attempt, answer)
@@ -126,19 +126,19 @@ class Errand:
     async def _end_overdue(self) -> None:
         why = f"it ran longer than its request_seconds ({self.request_seconds:g} s); the model is restarted"
         self.condition.want_restart(f"request {self.taken.id} ran longer than {self.request_seconds:g} s")
-        await self._settle_failed(504, "request_timeout", why)
+        await self._settle_failed(504, "ran-too-long", why)
 
     async def _end_dead(self, how: str) -> None:
         self.condition.note_health(is_up=False, detail=how)
         if self._is_answering:
-            await self._settle_failed(502, "model_died", f"the model died in the middle of its answer: {how}")
+            await self._settle_failed(502, "failed", f"the model died in the middle of its answer: {how}")
             return
         state = await self._settle(
             lambda: self.queue.give_back(self.endpoint, self.taken.id, self.taken.attempt, fault=how)
         )
         if state is RequestState.DEAD:
             await self._send_error(
-                502, "dead_letter", f"the model died under this request again and again: {how}"
+                502, "dead-letter", f"the model died under this request again and again: {how}"
             )
 
     async def _settle_failed(self, status: int, code: str, why: str) -> None:

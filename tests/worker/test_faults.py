@@ -33,7 +33,7 @@ async def test_three_deaths_of_the_model_make_a_dead_letter(stage_hand: StageHan
 
     heard = (await scene.hear())[0]
     assert (tries, heard.head.status) == (3, 502)
-    assert b"dead_letter" in heard.body
+    assert b"dead-letter" in heard.body
 
 
 async def test_other_requests_go_on_after_a_poisonous_one(stage_hand: StageHand) -> None:
