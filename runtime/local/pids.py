@@ -71,18 +71,23 @@ def session_of(leader: ProcessId) -> list[ProcessId]:
 
 def marked(state: Path) -> dict[ProcessId, str]:
     """Every living process that the platform of this state folder started, with its role."""
-    wanted = f"{MARK}={state}#".encode()
     found = {}
     for pid in _pids():
-        try:
-            entries = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        role = next((entry[len(wanted) :] for entry in entries if entry.startswith(wanted)), None)
-        process = identify(pid) if role is not None else None
-        if process is not None and role is not None:
-            found[process] = role.decode()
+        place, _, role = environment_of(pid).get(MARK, "").rpartition("#")
+        process = identify(pid) if place == str(state) else None
+        if process is not None:
+            found[process] = role
     return found
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """The variables that a process was started with; none when it is gone or somebody else's."""
+    try:
+        raw = (PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (entry.decode(errors="replace").partition("=") for entry in raw.split(b"\0") if entry)
+    return {name: value for name, _, value in pairs}
 
 
 async def wait_gone(process: ProcessId) -> None:

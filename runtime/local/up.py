@@ -3,6 +3,8 @@
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import ClientSession
@@ -12,16 +14,17 @@ from runtime.local.errors import LocalError
 from runtime.local.examples import Example, choose_example, read_templates
 from runtime.local.logs import last_lines
 from runtime.local.notes import Notes, make_private
-from runtime.local.pids import is_alive, send
+from runtime.local.pids import MARK, environment_of, is_alive, send
 from runtime.local.platform_api import PlatformApi, wait_until_healthy
 from runtime.local.ports import is_free
 from runtime.local.processes import Command, Process, mark_of, start
 from runtime.local.records import Plan, read_plan
-from runtime.local.settings import SECRET_PREFIX, Settings
+from runtime.local.settings import Settings
 from runtime.local.smoke import send_example, write_body
 from runtime.local.telling import Teller
 
 SUPERVISOR = "supervisor"
+PREFIX = "MOORAGE_"
 END_SECONDS = 10.0
 HEALTHY_SECONDS = 60.0
 
@@ -53,7 +56,7 @@ async def bring_up(settings: Settings, teller: Teller) -> None:
 
 
 async def ensure_supervisor(settings: Settings, teller: Teller) -> Process:
-    """A supervisor of this folder that knows of the latest records and of the secrets in our environment.
+    """A supervisor of this folder that knows of the latest records and of the settings and secrets in our environment.
 
     Raises:
         LocalError: the port is another program's, or the platform runs on another port.
@@ -62,13 +65,15 @@ async def ensure_supervisor(settings: Settings, teller: Teller) -> Process:
     note = notes.service(SUPERVISOR)
     check_port(settings, notes)
     if note.process is not None and is_alive(note.process):
-        running = Process(note.process)
-        if not any(name.startswith(SECRET_PREFIX) for name in settings.environ):
+        before = own_variables(environment_of(note.process.pid))
+        wanted = {**before, **own_variables(settings.environ)}
+        if wanted == before:
             send(note.process, signal.SIGHUP)
             teller.say("The platform runs already; its records are read again.")
-            return running
-        teller.say("The supervisor starts anew with the secrets of this environment; nothing else does.")
-        await running.stop(END_SECONDS)
+            return Process(note.process)
+        teller.say("The supervisor starts anew with the changed environment; nothing else does.")
+        await Process(note.process).stop(END_SECONDS)
+        settings = replace(settings, environ={**settings.environ, **wanted})
     teller.say(f"Starting the platform on {settings.url}")
     return start_supervisor(settings)
 
@@ -91,6 +96,11 @@ def check_port(settings: Settings, notes: Notes) -> None:
             f"port {settings.port} of 127.0.0.1 is in use by another program. "
             "Stop that, or give another port: `MOORAGE_PORT=8485 make up`."
         )
+
+
+def own_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The platform's settings and secrets in an environment."""
+    return {name: value for name, value in environ.items() if name.startswith(PREFIX) and name != MARK}
 
 
 def start_supervisor(settings: Settings) -> Process:
