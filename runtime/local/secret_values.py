@@ -21,6 +21,8 @@ class SecretValues:
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
         self._path = path
         self._environ = environ
+        self._stamp: tuple[int, int, int] | None = None
+        self._values: dict[str, str] = {}
 
     def get(self, name: str) -> str:
         """The value of one secret.
@@ -51,20 +53,25 @@ class SecretValues:
         return f"{self._path.parent.name}/{self._path.name}"
 
     def _read(self) -> dict[str, str]:
+        """The file's values, parsed again only when it changed: the scaler asks every second."""
         try:
-            mode = stat.S_IMODE(self._path.stat().st_mode)
+            state = self._path.stat()
+            mode = stat.S_IMODE(state.st_mode)
             if mode & 0o077:
                 raise SecretError(
                     f"{self._shown} has mode {mode:04o}, so others may read it. Say `chmod 600 {self._shown}`."
                 )
-            values = yaml.safe_load(self._path.read_text())
+            stamp = (state.st_ino, state.st_mtime_ns, state.st_size)
+            if stamp != self._stamp:
+                self._values, self._stamp = self._checked(yaml.safe_load(self._path.read_text())), stamp
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, yaml.YAMLError) as exc:  # never the error's text: it quotes the file
             raise SecretError(f"{self._shown} cannot be read as YAML ({type(exc).__name__}).") from None
-        return self._checked({} if values is None else values)
+        return self._values
 
     def _checked(self, values: object) -> dict[str, str]:
+        values = {} if values is None else values
         if not isinstance(values, dict) or not all(isinstance(item, str) for item in values.values()):
             raise SecretError(f'{self._shown} must map names of secrets to texts, as in `db-url: "…"`.')
         return {str(name): value for name, value in values.items()}
