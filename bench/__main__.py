@@ -67,6 +67,8 @@ def _run(workloads: Sequence[Workload], *, quick: bool) -> tuple[list[Result], d
     console = Console()
     if not haproxy.is_there():
         _tell("HAProxy is not installed: its lines are left out.")
+    if quick:
+        _tell("Quick: this shows that everything works; its figures mean little.")
     results = []
     for workload in workloads:
         samples = run_workload(workload, programs, _tell)

@@ -35,20 +35,27 @@ class Result:
 def show(result: Result, console: Console) -> None:
     """Print one table and the goals below it."""
     columns = _COLUMNS[result.workload.key]
-    rows = [[cell(line) for _, cell in columns] for line in result.lines]
     title = heading(result.workload)
     if console.is_terminal:
-        table = Table(title=title, title_justify="left")
-        for number, (name, _) in enumerate(columns):
-            table.add_column(name, justify="right" if number else "left")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+        console.print(_drawn(title, columns, result.lines))
     else:
+        rows = [[cell(line) for _, cell in columns] for line in result.lines]
         print(f"{title}\n\n{markdown([name for name, _ in columns], rows)}\n")
     for verdict in result.verdicts:
         print(f"{'met' if verdict.is_met else 'NOT MET'}: {verdict.goal}: {verdict.measured:.4g}")
     print()
+
+
+def _drawn(title: str, columns: Sequence[tuple[str, Cell]], found: Sequence[Line]) -> Table:
+    """For a terminal: a column a system, a row a figure, ranges below their medians, so that it fits."""
+    table = Table(title=title, title_justify="left")
+    (corner, name), *figures = columns
+    table.add_column(corner)
+    for line in found:
+        table.add_column(name(line), justify="right")
+    for label, cell in figures:
+        table.add_row(label, *(cell(line).replace(" (", "\n(").replace(", ", "\n") for line in found))
+    return table
 
 
 def heading(workload: Workload) -> str:

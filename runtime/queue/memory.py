@@ -200,7 +200,10 @@ class MemoryQueue:
         if known is None:
             return False
         known = at.replicas[replica] = replace(known, beat_at=now)
-        if state in _UNREADY and known.state is not ReplicaState.RETIRED:
+        # A worker only knows that its model is starting; who saw it crash again and again knows more.
+        knows_more = known.state is ReplicaState.FAILING and state is ReplicaState.STARTING
+        stays = known.state is ReplicaState.RETIRED or knows_more
+        if state in _UNREADY and not stays:
             at.replicas[replica] = replace(known, state=state, detail=detail, idle_since=None)
         elif state is ReplicaState.READY and known.state in _UNREADY:
             at.report_ready(known, now)

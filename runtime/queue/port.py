@@ -281,7 +281,8 @@ class Queue(Protocol):
     async def beat(self, endpoint: str, replica: str, state: ReplicaState, detail: str = "") -> bool:
         """Report a replica's state and that its worker lives; False when the queue does not know it.
 
-        A RETIRED replica stays so whatever is reported, a BUSY one unless STARTING or FAILING is.
+        A RETIRED replica stays so whatever is reported, a BUSY one unless STARTING or FAILING is, and a
+        FAILING one until READY is.
         READY wakes the endpoint's waiting requests.
         """
         ...

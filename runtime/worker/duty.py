@@ -103,6 +103,8 @@ class Duty:
                 await self.queue.wait_for_work(self.settings.endpoint, WAIT_SECONDS)
         except TimeoutError:
             return
+        finally:
+            self._napping = None
 
     async def _wake_to_leave(self) -> None:
         await self.condition.leaving.wait()

@@ -1,12 +1,17 @@
 """The figures of a table, worked out of made-up samples."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from bench.figures import Spread, lines, quantile
 from bench.generator import Load, read_report
 from bench.goals import verdicts
 from bench.measure import Sample
-from bench.report import digits, figure, markdown
+from bench.processes import UNPINNED
+from bench.report import Result, as_json, digits, figure, markdown, show
+from bench.workloads import plan
 
 
 def sample(system: str, number: int, latencies: tuple[float, ...], cpu: float = 0.0) -> Sample:
@@ -112,3 +117,32 @@ def test_figure_without_a_range_is_one_number() -> None:
 def test_table_in_a_pipe_is_markdown() -> None:
     """It can be pasted into the docs."""
     assert markdown(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
+
+
+def measured() -> Result:
+    """W1 and its four systems, two rounds each."""
+    workload = plan(UNPINNED, quick=False, with_haproxy=True)[0]
+    samples = tuple(
+        sample(system.name, number, (20.5 + number, 31.25 + number), cpu=1.5)
+        for number in (1, 2)
+        for system in workload.systems
+    )
+    return Result(workload, samples, lines(samples, workload.sleep_ms), ())
+
+
+def test_table_on_a_terminal_fits_eighty_columns() -> None:
+    """Nothing is cut off."""
+    screen = io.StringIO()
+
+    show(measured(), Console(file=screen, force_terminal=True, width=80))
+
+    assert "(everysec)" in screen.getvalue()
+    assert "…" not in screen.getvalue()
+
+
+def test_json_holds_every_round() -> None:
+    """Whoever doubts a median can look."""
+    document = as_json(measured())
+
+    assert [one["round"] for one in document["rounds"]] == [1, 1, 1, 1, 2, 2, 2, 2]
+    assert document["rounds"][0]["latency_ms"] == {"0.5": 21.5, "0.9": 32.25, "0.99": 32.25, "1": 32.25}

@@ -318,3 +318,15 @@ async def test_silent_replica_is_forgotten(stage: Stage) -> None:
     await stage.queue.sweep(stage.endpoint)
 
     assert await stage.replicas() == {"holds", "renews", "beats"}
+
+
+async def test_crash_looping_replica_stays_so_until_it_is_ready(stage: Stage) -> None:
+    """Its worker, which only sees that the model is not up, reports starting all the while."""
+    await stage.queue.join(stage.endpoint, "r1", "rev")
+    await beat(stage, ReplicaState.FAILING, "exit status 1")
+
+    await beat(stage, ReplicaState.STARTING)
+    assert (await stage.replica()).detail == "exit status 1"
+    await beat(stage, ReplicaState.READY)
+
+    assert (await stage.replica()).state is ReplicaState.READY

@@ -177,7 +177,8 @@ class StageHand:
 
     async def strike(self) -> None:
         """Take everything down, the worker first."""
-        for end in sorted(self._ends, key=lambda end: getattr(end, "__name__", "") != "<lambda>"):
+        ends, self._ends = self._ends, []
+        for end in sorted(ends, key=lambda end: getattr(end, "__name__", "") != "<lambda>"):
             await end()
 
 

@@ -7,7 +7,9 @@ if not is_known(found[1]) then
   return 0
 end
 redis.call('ZADD', BEATS, text(now), replica)
-if found[1] ~= 'retired' and (state == 'starting' or state == 'failing') then
+-- A worker only knows that its model is starting; who saw it crash again and again knows more.
+local stays = found[1] == 'retired' or (state == 'starting' and found[1] == 'failing')
+if not stays and (state == 'starting' or state == 'failing') then
   redis.call('HSET', key, 'state', state, 'detail', detail)
   redis.call('HDEL', key, 'idle')
 elseif state == 'ready' and (found[1] == 'starting' or found[1] == 'failing') then
