@@ -139,6 +139,7 @@ def _grant(name: str, token: Token) -> TokenGrant:
         name=name,
         endpoints=token.endpoints or (),
         rate=_rate(token.rate) if token.rate else None,
+        priority=token.priority,
     )
 
 

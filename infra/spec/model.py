@@ -65,6 +65,8 @@ class Token(Part):
     """Names of the endpoints it opens; without the key it opens all."""
     rate: RateText | None = Field(default=None, examples=["60/min"])
     """Most requests of this token in a second, minute, hour or day; without the key no limit."""
+    priority: Literal["normal", "high"] = Field(default="normal", examples=["high"])
+    """Highest `X-Priority` that this token may ask for: `high` goes before all that is not."""
 
 
 class Replicas(Part):

@@ -104,11 +104,12 @@ class EndpointRecord(Record):
 
 
 class TokenGrant(Record):
-    """Who may call: a token's name, the endpoints it opens (empty: all) and its rate."""
+    """Who may call: a token's name, the endpoints it opens (empty: all), its rate and its highest priority."""
 
     name: str
     endpoints: tuple[str, ...] = ()
     rate: Rate | None = None
+    priority: Literal["normal", "high"] = "normal"
 
 
 class SecretEntry(Record):
