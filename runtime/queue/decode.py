@@ -21,19 +21,26 @@ def _seconds(ms: bytes | None) -> float | None:
     return None if ms is None else float(ms) / 1000
 
 
-def request_view(request_id: str, found: list[Any]) -> RequestView:
-    """The value of find.lua's answer."""
-    position, state, takes, enqueued, started, finished, error, *answer = found
+def request_view(found: list[Any]) -> RequestView:
+    """The value of one request as the scripts describe it (`describe` in _keys.lua)."""
+    _, now, position, state, attempt, enqueued, started, finished, error, priority, caller, ref, *answer = (
+        found
+    )
+    last = next(ms for ms in (started, finished, now) if ms is not None)
     return RequestView(
-        id=request_id,
+        id=found[0].decode(),
         state=RequestState(state.decode()),
         position=position,
-        attempt=int(takes),
+        attempt=int(attempt),
         enqueued_at=float(enqueued) / 1000,
         started_at=_seconds(started),
         finished_at=_seconds(finished),
         error=error.decode() or None if error is not None else None,
         answer=_answer(*answer),
+        priority=int(priority),
+        waited_seconds=(float(last) - float(enqueued)) / 1000,
+        caller_kind="sync" if caller else "async",
+        body_ref=ref.decode() or None,
     )
 
 
@@ -45,7 +52,8 @@ def _answer(head: bytes | None, body: bytes | None, ref: bytes | None) -> Answer
 
 def endpoint_view(found: list[Any]) -> EndpointView:
     """The value of look.lua's answer."""
-    now, waiting, running, oldest, dead, (size, desired, cause, run_ms, start_ms), needed, replicas = found
+    now, waiting, running, oldest, dead, meta, needed, replicas = found
+    size, desired, cause, run_ms, start_ms, wait_ms = meta
     return EndpointView(
         now=float(now) / 1000,
         waiting=waiting,
@@ -57,8 +65,9 @@ def endpoint_view(found: list[Any]) -> EndpointView:
         cause=(cause or b"").decode(),
         run_seconds=_seconds(run_ms),
         start_seconds=_seconds(start_ms),
+        wait_seconds=_seconds(wait_ms),
         needed={int(level): float(ms) / 1000 for level, ms in zip(needed[::2], needed[1::2], strict=True)},
-        replicas=tuple(_replica_view(replica) for replica in replicas if replica[2] is not None),
+        replicas=tuple(_replica_view(replica) for replica in sorted(replicas) if replica[2] is not None),
     )
 
 

@@ -10,17 +10,21 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
-from runtime.queue.memory_endpoint import Endpoint, Request, average
+from runtime.queue.memory_endpoint import Endpoint, average
+from runtime.queue.memory_request import Request
 from runtime.queue.port import (
+    Allowance,
     Answer,
     Bounds,
     EndpointView,
+    Enqueued,
     NewRequest,
     ReplicaState,
     ReplicaView,
     RequestView,
     Taken,
 )
+from runtime.queue.rate import Bucket
 from runtime.wire import RequestState, endpoint_of, is_request_id
 
 _LONGEST_WAIT = 1.0
@@ -37,17 +41,21 @@ class MemoryQueue:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._endpoints: dict[str, Endpoint] = {}
+        self._buckets: dict[str, Bucket] = {}
         self._followers: set[asyncio.Queue[str]] = set()
 
-    async def enqueue(self, request: NewRequest, bounds: Bounds) -> int:
+    async def enqueue(self, request: NewRequest, bounds: Bounds) -> Enqueued:
         """See `Queue.enqueue`."""
         now, at = self._clock(), self._at(endpoint_of(request.id))
         known = at.requests.get(request.id)
         if known is not None:  # the answer to an earlier try was lost on its way
-            return at.position(known) if known.state is RequestState.WAITING else 0
+            return at.told(known, is_repeat=False)
         at.sweep(now)
+        first = at.first_with_key(request)
+        if first is not None:
+            return at.told(first, is_repeat=True)
         at.admit(request, bounds)
-        return at.add(request, now)
+        return at.told(at.add(request, now), is_repeat=False)
 
     async def take(self, endpoint: str, replica: str, lease_seconds: float) -> Taken | None:
         """See `Queue.take`."""
@@ -60,9 +68,7 @@ class MemoryQueue:
         if request is None:
             return None
         at.lease(request, taker, now, lease_seconds)
-        new = request.new
-        waited = now - request.enqueued_at
-        return Taken(new.id, request.takes, new.head, new.body, new.body_ref, new.caller, waited)
+        return request.taken(now)
 
     async def renew(self, endpoint: str, request_id: str, attempt: int, lease_seconds: float) -> None:
         """See `Queue.renew`."""
@@ -80,7 +86,7 @@ class MemoryQueue:
         at.free(request, now, broken=False)
         if request.started_at is not None:
             at.run_seconds = average(at.run_seconds, now - request.started_at)
-        if request.cancelled:
+        if request.cancelled or not request.new.keeps_answer:
             at.drop(request, now)
         else:
             at.end(request, RequestState.COMPLETED, now, answer=answer)
@@ -133,10 +139,9 @@ class MemoryQueue:
         self._at(endpoint).sweep(self._clock())
 
     async def look(self, endpoint: str) -> EndpointView:
-        """See `Queue.look`; replicas are sorted by id."""
+        """See `Queue.look`."""
         now, at = self._clock(), self._at(endpoint)
         at.forget_ends(now)
-        ended = [at.requests[request_id].state for _, request_id in at.ends]
         return EndpointView(
             now=now,
             waiting=len(at.waiting),
@@ -145,11 +150,12 @@ class MemoryQueue:
             oldest_enqueued_at=min(
                 (at.requests[request_id].enqueued_at for _, _, request_id in at.waiting), default=None
             ),
-            dead=ended.count(RequestState.DEAD),
+            dead=len(at.dead()),
             desired=at.desired,
             cause=at.cause,
             run_seconds=at.run_seconds,
             start_seconds=at.start_seconds,
+            wait_seconds=at.wait_seconds,
             needed=dict(at.needed),
             replicas=tuple(at.replicas[name] for name in sorted(at.replicas)),
         )
@@ -159,18 +165,36 @@ class MemoryQueue:
         request = self._known(request_id)
         if request is None:
             return None
-        waits = request.state is RequestState.WAITING
-        return RequestView(
-            id=request_id,
-            state=request.state,
-            position=self._at(endpoint_of(request_id)).position(request) if waits else None,
-            attempt=request.takes,
-            enqueued_at=request.enqueued_at,
-            started_at=request.started_at,
-            finished_at=request.finished_at,
-            error=request.error,
-            answer=request.answer,
-        )
+        return request.view(self._at(endpoint_of(request_id)).position(request), self._clock())
+
+    async def dead_letters(self, endpoint: str, limit: int = 100) -> list[RequestView]:
+        """See `Queue.dead_letters`."""
+        now, at = self._clock(), self._at(endpoint)
+        at.forget_ends(now)
+        return [request.view(None, now) for request in at.dead()[:limit]]
+
+    async def replay(self, request_id: str) -> bool:
+        """See `Queue.replay`."""
+        request = self._known(request_id)
+        if request is None or request.state is not RequestState.DEAD:
+            return False
+        self._at(endpoint_of(request_id)).replay(request, self._clock())
+        return True
+
+    async def purge(self, endpoint: str, request_id: str | None = None) -> list[str]:
+        """See `Queue.purge`."""
+        at = self._at(endpoint)
+        at.forget_ends(self._clock())
+        purged = [request for request in at.dead() if request_id in {None, request.new.id}]
+        for request in purged:
+            at.forget(request)
+        return [request.new.id for request in purged]
+
+    async def allow(self, bucket: str, count: int, seconds: float) -> Allowance:
+        """See `Queue.allow`."""
+        now = self._clock()
+        self._buckets = {name: known for name, known in self._buckets.items() if known.full_at > now}
+        return self._buckets.setdefault(bucket, Bucket()).allow(count, seconds, now)
 
     async def join(self, endpoint: str, replica: str, revision: str) -> str | None:
         """See `Queue.join`."""
@@ -216,7 +240,7 @@ class MemoryQueue:
     async def retire(self, endpoint: str, replicas: Sequence[str]) -> list[str]:
         """See `Queue.retire`."""
         known = self._at(endpoint).replicas
-        idle = [name for name in replicas if name in known and known[name].state is not ReplicaState.BUSY]
+        idle = [name for name in replicas if name in known and known[name].request is None]
         known.update({name: replace(known[name], state=ReplicaState.RETIRED) for name in idle})
         return idle
 
@@ -225,7 +249,7 @@ class MemoryQueue:
         at = self._at(endpoint)
         for replica in (at.replicas[name] for name in replicas if name in at.replicas):
             if replica.state is ReplicaState.RETIRED:
-                state = ReplicaState.STARTING if replica.ready_at is None else ReplicaState.READY
+                state = ReplicaState.STARTING if replica.idle_since is None else ReplicaState.READY
                 at.replicas[replica.id] = replace(replica, state=state)
         if at.waiting:
             at.wake()

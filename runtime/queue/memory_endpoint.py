@@ -7,19 +7,19 @@ import asyncio
 import contextlib
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import heappop, heappush
 
+from runtime.queue.memory_request import Request
 from runtime.queue.port import (
-    DEAD_SECONDS,
     HOLD_SECONDS,
-    MAX_FAULTS,
-    MAX_TAKES,
+    MAX_LEVEL,
     RESULT_SECONDS,
     SILENT_SECONDS,
-    TOLD_SECONDS,
     Answer,
     Bounds,
+    Enqueued,
+    KeyConflictError,
     LeaseLostError,
     NewRequest,
     QueueFullError,
@@ -36,57 +36,6 @@ _WAKES = 64
 _SERVING = frozenset({ReplicaState.READY, ReplicaState.BUSY})
 
 
-@dataclass(slots=True)
-class Request:
-    """A request and where it stands."""
-
-    new: NewRequest
-    ticket: int
-    enqueued_at: float
-    deadline: float
-    """When it expires, if it still waits then."""
-    state: RequestState = RequestState.WAITING
-    takes: int = 0
-    faults: int = 0
-    fault: str = ""
-    cancelled: bool = False
-    """Cancelled while it ran: its end is CANCELLED, whatever it would have been."""
-    patience: float = 0.0
-    """Waiting seconds that were left when it was taken."""
-    replica: str = ""
-    lease_until: float = 0.0
-    started_at: float | None = None
-    finished_at: float | None = None
-    error: str | None = None
-    answer: Answer | None = None
-
-    @property
-    def rank(self) -> tuple[int, int, str]:
-        """Its place among the waiting: by priority, then by ticket, which it keeps for ever."""
-        return self.new.priority, self.ticket, self.new.id
-
-    @property
-    def keep_seconds(self) -> float:
-        """How long its end is kept; a sync request's only where its gateway must be told."""
-        if self.new.caller is None:
-            return DEAD_SECONDS if self.state is RequestState.DEAD else RESULT_SECONDS
-        silent = {RequestState.COMPLETED, RequestState.CANCELLED}
-        return 0 if self.state in silent else TOLD_SECONDS
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether nobody waits for an answer any more, or none will come."""
-        return self.cancelled or self.state not in {RequestState.WAITING, RequestState.RUNNING}
-
-    def verdict(self) -> str | None:
-        """Why it may not be taken again; None while it may."""
-        if self.faults >= MAX_FAULTS:
-            return f"the model died under it {self.faults} times, last: {self.fault}"
-        if self.takes >= MAX_TAKES:
-            return f"it was taken {self.takes} times and never came to an end"
-        return None
-
-
 class Endpoint:
     """One endpoint's requests and replicas, and the steps that the moves are made of."""
 
@@ -96,9 +45,11 @@ class Endpoint:
         self.requests: dict[str, Request] = {}
         self.waiting: list[tuple[int, int, str]] = []
         """Ranks, first in order first."""
+        self.keys: dict[str, str] = {}
+        """Digest of an idempotency key to the request it first came with."""
         self.running: dict[str, Request] = {}
         self.ends: list[tuple[float, str]] = []
-        """A heap of when to forget which request."""
+        """A heap of when to forget which request; one that was replayed meanwhile is not meant any more."""
         self.replicas: dict[str, ReplicaView] = {}
         self.lost: dict[str, tuple[str, float]] = {}
         """Forgotten replica to the request that its model may still run, and when it was forgotten."""
@@ -110,6 +61,7 @@ class Endpoint:
         self.cause = ""
         self.run_seconds: float | None = None
         self.start_seconds: float | None = None
+        self.wait_seconds: float | None = None
         self.tickets = 0
 
     @property
@@ -132,6 +84,23 @@ class Endpoint:
         while not self.wakes.empty():
             self.wakes.get_nowait()
 
+    def first_with_key(self, new: NewRequest) -> Request | None:
+        """The request that came with the same key before; None when there is none.
+
+        Raises:
+            KeyConflictError: it was another request.
+        """
+        if new.key is None or new.key.digest not in self.keys:
+            return None
+        first = self.requests[self.keys[new.key.digest]]
+        if first.new.key != new.key:
+            raise KeyConflictError("its key was first sent with another request")
+        return first
+
+    def told(self, request: Request, *, is_repeat: bool) -> Enqueued:
+        """What the one who enqueued it hears."""
+        return Enqueued(request.new.id, self.position(request), is_repeat)
+
     def admit(self, new: NewRequest, bounds: Bounds) -> None:
         """Check that there is room.
 
@@ -144,21 +113,37 @@ class Endpoint:
         if self.waiting_bytes + new.size > bounds.waiting_bytes:
             raise QueueFullError("bytes", waiting)
 
-    def add(self, new: NewRequest, now: float) -> int:
-        """Let a new request wait; its position comes back."""
-        self.tickets += 1
-        request = Request(new, self.tickets, enqueued_at=now, deadline=now + new.queue_seconds)
-        self.requests[new.id] = request
-        insort(self.waiting, request.rank)
-        if new.caller is not None:
+    def add(self, new: NewRequest, now: float) -> Request:
+        """Let a new request wait."""
+        request = self.requests[new.id] = Request(new, self.next_ticket(), now)
+        if new.key is not None:
+            self.keys[new.key.digest] = new.id
+        if new.caller is not None and not new.keeps_answer:
             self.hold(new.caller.gateway, now + HOLD_SECONDS)
+        self.let_wait(request)
+        return request
+
+    def replay(self, request: Request, now: float) -> None:
+        """Let a dead letter wait again."""
+        fresh = self.requests[request.new.id] = request.renewed(self.next_ticket(), now)
+        self.let_wait(fresh)
+
+    def let_wait(self, request: Request) -> None:
+        """Put one that came in, or came back to life, into the order, and tell whom it concerns."""
+        insort(self.waiting, request.rank)
+        self.wake()
         if self.demand > self.desired and (self.ceiling is None or self.desired < self.ceiling):
             self.signal()
-        self.wake()
-        return self.position(request)
 
-    def position(self, request: Request) -> int:
-        """How many wait before it."""
+    def next_ticket(self) -> int:
+        """A number higher than all before it."""
+        self.tickets += 1
+        return self.tickets
+
+    def position(self, request: Request) -> int | None:
+        """How many wait before it; None unless it waits."""
+        if request.state is not RequestState.WAITING:
+            return None
         return bisect_left(self.waiting, request.rank)
 
     def hold(self, gateway: str, until: float) -> None:
@@ -166,9 +151,11 @@ class Endpoint:
         self.holds[gateway] = max(until, self.holds.get(gateway, until))
 
     def is_abandoned(self, request: Request, now: float) -> bool:
-        """Whether it is sync and its gateway has fallen silent."""
+        """Whether its answer has nowhere to go: it is not kept, and its gateway has fallen silent."""
         caller = request.new.caller
-        return caller is not None and self.holds.get(caller.gateway, now) <= now
+        if caller is None or request.new.keeps_answer:
+            return False
+        return self.holds.get(caller.gateway, now) <= now
 
     def next_request(self, now: float) -> Request | None:
         """The first waiting request that somebody waits for; those before it are dropped."""
@@ -185,11 +172,13 @@ class Endpoint:
         self.waiting.remove(request.rank)
         self.running[request.new.id] = request
         request.state = RequestState.RUNNING
+        request.attempt += 1
         request.takes += 1
         request.patience = request.deadline - now
         request.replica = replica.id
         request.lease_until = now + lease_seconds
         request.started_at = now
+        self.wait_seconds = average(self.wait_seconds, now - request.enqueued_at)
         self.replicas[replica.id] = replace(
             replica, state=ReplicaState.BUSY, request=request.new.id, idle_since=None, beat_at=now
         )
@@ -201,7 +190,7 @@ class Endpoint:
             LeaseLostError: it holds it no longer.
         """
         request = self.running.get(request_id)
-        if request is None or request.takes != attempt:
+        if request is None or request.attempt != attempt:
             raise LeaseLostError(f"attempt {attempt} of request {request_id} holds it no longer")
         return request
 
@@ -212,12 +201,13 @@ class Endpoint:
             self.lost.pop(request.replica, None)
         if replica is None or replica.request != request.new.id:
             return
-        state, idle_since = replica.state, replica.idle_since
-        if broken:
-            state, idle_since = ReplicaState.STARTING, None
-        elif state is ReplicaState.BUSY:
-            state, idle_since = ReplicaState.READY, now
-        self.replicas[replica.id] = replace(replica, state=state, idle_since=idle_since, request=None)
+        replica = replace(replica, request=None, beat_at=now)
+        # Else its worker has said something truer of it meanwhile.
+        if replica.state is ReplicaState.BUSY and broken:
+            replica = replace(replica, state=ReplicaState.STARTING)
+        elif replica.state is ReplicaState.BUSY:
+            replica = replace(replica, state=ReplicaState.READY, idle_since=now)
+        self.replicas[replica.id] = replica
 
     def put_back(self, request: Request, now: float) -> RequestState:
         """Let a running request wait again in its old place, unless it may not run again."""
@@ -255,16 +245,19 @@ class Endpoint:
         if self.running.pop(request.new.id, None) is None:
             self.waiting.remove(request.rank)
         request.state, request.error, request.answer = state, error, answer
-        request.finished_at = now
-        request.new = replace(request.new, body=b"", body_bytes=request.new.size)
+        request.finished_at, request.forget_at = now, now + request.keep_seconds
+        if state is not RequestState.DEAD:
+            request.shed()
+        if request.new.key is not None and request.frees_key:
+            del self.keys[request.new.key.digest]
         if request.keep_seconds:
-            heappush(self.ends, (now + request.keep_seconds, request.new.id))
+            heappush(self.ends, (request.forget_at, request.new.id))
         else:
             del self.requests[request.new.id]
 
     def note_need(self, level: int, now: float) -> None:
         """Write down that so many replicas were needed until now."""
-        self.needed[max(level, 1)] = now
+        self.needed[min(max(level, 1), MAX_LEVEL)] = now
 
     def sweep(self, now: float) -> None:
         """Do all that only time brings about."""
@@ -278,7 +271,21 @@ class Endpoint:
     def forget_ends(self, now: float) -> None:
         """Forget ended requests that were kept long enough."""
         while self.ends and self.ends[0][0] <= now:
-            del self.requests[heappop(self.ends)[1]]
+            at, request_id = heappop(self.ends)
+            request = self.requests.get(request_id)
+            if request is not None and request.forget_at == at:
+                self.forget(request)
+
+    def forget(self, request: Request) -> None:
+        """Forget an ended request, and its key with it."""
+        del self.requests[request.new.id]
+        if request.new.key is not None and self.keys.get(request.new.key.digest) == request.new.id:
+            del self.keys[request.new.key.digest]
+
+    def dead(self) -> list[Request]:
+        """Its dead letters, newest first."""
+        dead = [request for request in self.requests.values() if request.state is RequestState.DEAD]
+        return sorted(dead, key=lambda request: (request.finished_at, request.new.id), reverse=True)
 
     def expire_waiting(self, now: float) -> None:
         """End what waited longer than it may."""
@@ -286,7 +293,7 @@ class Endpoint:
             request = self.requests[request_id]
             if request.deadline <= now:
                 waited = now - request.enqueued_at
-                error = f"waited {waited:.0f} s and no replica became free for it"
+                error = f"waited {waited:.1f} s for a replica, longer than its queue_seconds"
                 self.end(request, RequestState.EXPIRED, now, error=error)
 
     def take_over(self, now: float) -> None:
@@ -309,16 +316,20 @@ class Endpoint:
         """Forget replicas whose workers say nothing, unless they hold a live lease."""
         holders = {request.replica for request in self.running.values()}
         for replica in list(self.replicas.values()):
-            if now - replica.beat_at > SILENT_SECONDS and replica.id not in holders:
+            if now - replica.beat_at >= SILENT_SECONDS and replica.id not in holders:
                 del self.replicas[replica.id]
 
     def report_ready(self, replica: ReplicaView, now: float) -> None:
-        """A replica's model answers: it may take. Its first time also teaches how long a start takes."""
+        """A replica's model answers: it may take, unless it still has a request in hand.
+
+        Its first time also teaches how long a start takes.
+        """
         is_first = replica.ready_at is None
+        is_free = replica.request is None
         self.replicas[replica.id] = replace(
             replica,
-            state=ReplicaState.READY,
-            idle_since=now,
+            state=ReplicaState.READY if is_free else ReplicaState.BUSY,
+            idle_since=now if is_free else None,
             ready_at=now if is_first else replica.ready_at,
             detail="",
         )

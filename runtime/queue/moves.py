@@ -24,6 +24,7 @@ def _constants() -> str:
         "TOLD_MS": port.TOLD_SECONDS * 1000,
         "HOLD_MS": port.HOLD_SECONDS * 1000,
         "SILENT_MS": port.SILENT_SECONDS * 1000,
+        "MAX_LEVEL": port.MAX_LEVEL,
         "CHANNEL": f"'{CHANNEL}'",
     }
     return "\n".join(f"local {name} = {figure}" for name, figure in figures.items())

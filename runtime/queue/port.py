@@ -7,7 +7,7 @@ step. Times are the queue's own clock (Valkey's TIME), in seconds since the epoc
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from runtime.wire import AnswerHead, RequestHead, RequestState
 
@@ -16,15 +16,17 @@ MAX_FAULTS = 3
 MAX_TAKES = 10
 """Takes in all, whatever ended them, before a request is a dead letter."""
 RESULT_SECONDS = 24 * 3600
-"""How long results and the ends of async requests are kept."""
+"""How long results and the ends of async and keyed requests are kept."""
 DEAD_SECONDS = 7 * 24 * 3600
-"""How long dead letters are kept."""
+"""How long dead letters are kept, whole, so that they can be replayed."""
 TOLD_SECONDS = 60
-"""How long the end of a sync request is kept, so that `hold` can tell its gateway."""
+"""How long the end of another sync request is kept, so that `hold` can tell its gateway."""
 HOLD_SECONDS = 6
 """How long an enqueued sync request is held before its gateway must say again that it is there."""
 SILENT_SECONDS = 15
 """How long a replica may stay silent before the queue forgets it."""
+MAX_LEVEL = 1000
+"""Highest level that `EndpointView.needed` tells; a higher need counts as this one."""
 
 
 class ReplicaState(StrEnum):
@@ -57,6 +59,16 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """What tells a repeated request from a new one; both are hashes, so that nothing of it is in clear."""
+
+    digest: str
+    """Hex SHA-256 of who calls, the endpoint and the key that was sent."""
+    fingerprint: str
+    """Hex SHA-256 of method, target and body: what must be the same under the same key."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewRequest:
     """A request on its way in. Sync when `caller` is given, else async."""
 
@@ -71,11 +83,29 @@ class NewRequest:
     caller: Caller | None = None
     priority: int = 1
     """0 goes first, 2 last."""
+    key: IdempotencyKey | None = None
+
+    @property
+    def keeps_answer(self) -> bool:
+        """Whether its answer is stored, and it is run although nobody waits: async, or with a key."""
+        return self.caller is None or self.key is not None
 
     @property
     def size(self) -> int:
         """Bytes that count against the endpoint's bound."""
         return len(self.body) if self.body_bytes is None else self.body_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What became of a request that was let in."""
+
+    request_id: str
+    """Its own, or that of the request which first came with its key."""
+    position: int | None
+    """How many wait before it; None unless it waits."""
+    is_repeat: bool
+    """Whether its key was known, and nothing was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +118,10 @@ class Taken:
     body: bytes
     body_ref: str | None
     caller: Caller | None
+    """Where the answer is streamed to as it comes; None for an async request."""
     waited_seconds: float
+    keeps_answer: bool
+    """Whether `finish` must be given the answer; a keyed sync request has a caller too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +148,13 @@ class RequestView:
     error: str | None
     """Why it ended without a model's answer."""
     answer: Answer | None
-    """Kept for 24 h, async requests only."""
+    """Kept for 24 h, async and keyed requests only."""
+    priority: int
+    waited_seconds: float
+    """From enqueue to its last take, or to its end where it waited then, or until now."""
+    caller_kind: Literal["sync", "async"]
+    """A replayed request is async: whoever waited for it was told long ago."""
+    body_ref: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +196,27 @@ class EndpointView:
     needed: Mapping[int, float] = field(default_factory=dict)
     """Level to the last moment when at least that many replicas were needed."""
     replicas: Sequence[ReplicaView] = ()
+    """Sorted by id."""
+    wait_seconds: float | None = None
+    """Moving average of how long a request has waited when it is taken; None before the first."""
 
     @property
     def demand(self) -> int:
         """Requests waiting and running."""
         return self.waiting + self.running
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a rate limit says of one more request."""
+
+    is_allowed: bool
+    remaining: int
+    """How many more would be allowed at this moment."""
+    reset_seconds: float
+    """Until all of them are allowed again."""
+    retry_seconds: float
+    """Until one is allowed again; 0 where this one is."""
 
 
 class QueueError(Exception):
@@ -181,6 +236,10 @@ class QueueUnavailableError(QueueError):
     """The queue cannot be reached or is out of memory; nothing was changed."""
 
 
+class KeyConflictError(QueueError):
+    """The request's key was first sent with another request; nothing was stored."""
+
+
 class LeaseLostError(QueueError):
     """Another take fences this one: the lease ran out and the request moved on."""
 
@@ -188,10 +247,15 @@ class LeaseLostError(QueueError):
 class Queue(Protocol):
     """The queue of all endpoints."""
 
-    async def enqueue(self, request: NewRequest, bounds: Bounds) -> int:
-        """Journal a request; its position (0: next) comes back.
+    async def enqueue(self, request: NewRequest, bounds: Bounds) -> Enqueued:
+        """Journal a request; its id and position (0: next) come back.
+
+        A key that is known with the same fingerprint gives the request it first came with, in whatever
+        state, and stores nothing. A key is known until its request is forgotten; one that was cancelled
+        or expired frees its key, so that a retry may run. Saying the same id twice is no repeat.
 
         Raises:
+            KeyConflictError: its key is known with another fingerprint; nothing was stored.
             QueueFullError: a bound is reached; nothing was stored.
             QueueUnavailableError: the queue is away or out of memory; nothing was stored.
         """
@@ -200,7 +264,8 @@ class Queue(Protocol):
     async def take(self, endpoint: str, replica: str, lease_seconds: float) -> Taken | None:
         """The first waiting request, leased to a ready replica; None when there is none for it.
 
-        A sync request whose gateway is gone is dropped, never handed out.
+        A sync request without a key whose gateway is gone is dropped, never handed out. A replica that
+        still has a request in hand gets none.
         """
         ...
 
@@ -213,7 +278,7 @@ class Queue(Protocol):
         ...
 
     async def finish(self, endpoint: str, request_id: str, attempt: int, answer: Answer | None) -> None:
-        """The model has finished: free the replica; keep the answer of an async request.
+        """The model has finished: free the replica; keep the answer where the request keeps its answer.
 
         Raises:
             LeaseLostError: it is another attempt's now; nothing was changed.
@@ -253,7 +318,8 @@ class Queue(Protocol):
     ) -> list[str]:
         """Say that this gateway's clients still wait, for so many seconds.
 
-        Those of the given requests that will never be answered any more come back.
+        Those of the given requests that will not be answered any more come back; `find` tells why, and
+        has the answer of a keyed one that was stored but never reached its gateway.
         """
         ...
 
@@ -269,6 +335,30 @@ class Queue(Protocol):
         """Where a request stands; None when it is unknown or forgotten."""
         ...
 
+    async def dead_letters(self, endpoint: str, limit: int = 100) -> list[RequestView]:
+        """Its dead letters, newest first, at most so many."""
+        ...
+
+    async def replay(self, request_id: str) -> bool:
+        """Let a dead letter wait again, last of its priority, under its old id; False when it is none.
+
+        It is as fresh as a new one (deadline, faults, count of takes), only attempt numbers go on rising.
+        It is async from now on and keeps its answer. The endpoint's bounds do not hold it back.
+        """
+        ...
+
+    async def purge(self, endpoint: str, request_id: str | None = None) -> list[str]:
+        """Forget one dead letter or all of them; ids of the forgotten come back, their keys are free."""
+        ...
+
+    async def allow(self, bucket: str, count: int, seconds: float) -> Allowance:
+        """Count one request against a bucket of `count` that refills evenly over `seconds`.
+
+        Raises:
+            QueueUnavailableError: the queue cannot be reached; nothing was counted.
+        """
+        ...
+
     async def join(self, endpoint: str, replica: str, revision: str) -> str | None:
         """Add a replica as starting. The request that its previous worker had in hand comes back.
 
@@ -282,7 +372,7 @@ class Queue(Protocol):
         """Report a replica's state and that its worker lives; False when the queue does not know it.
 
         A RETIRED replica stays so whatever is reported, a BUSY one unless STARTING or FAILING is, and a
-        FAILING one until READY is.
+        FAILING one until READY is. READY makes one with a request in hand BUSY again.
         READY wakes the endpoint's waiting requests.
         """
         ...
@@ -292,11 +382,14 @@ class Queue(Protocol):
         ...
 
     async def retire(self, endpoint: str, replicas: Sequence[str]) -> list[str]:
-        """Make idle replicas take no more; those that were idle (or not ready) come back."""
+        """Make idle replicas take no more; those that were idle (or not ready) come back.
+
+        One with a request in hand is never retired, whatever its worker reports.
+        """
         ...
 
     async def unretire(self, endpoint: str, replicas: Sequence[str]) -> None:
-        """Let retired replicas take again."""
+        """Let retired replicas take again; those that were not ready must say first that they are."""
         ...
 
     async def set_desired(

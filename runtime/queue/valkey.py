@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from functools import cache
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -15,9 +14,12 @@ from redis.exceptions import RedisError
 from runtime.queue.decode import decode_caller, encode_caller, endpoint_view, request_view
 from runtime.queue.moves import CHANNEL, read_move
 from runtime.queue.port import (
+    Allowance,
     Answer,
     Bounds,
     EndpointView,
+    Enqueued,
+    KeyConflictError,
     LeaseLostError,
     NewRequest,
     QueueFullError,
@@ -66,9 +68,9 @@ class ValkeyQueue:
             return cls(RedisCluster(**options), subscriber)
         return cls(Redis(**options, retry=Retry(NoBackoff(), 1)), subscriber)
 
-    async def enqueue(self, request: NewRequest, bounds: Bounds) -> int:
+    async def enqueue(self, request: NewRequest, bounds: Bounds) -> Enqueued:
         """Journal a request; see the port."""
-        caller = request.caller
+        caller, key = request.caller, request.key
         told, *rest = await self._move(
             "enqueue",
             endpoint_of(request.id),
@@ -78,7 +80,9 @@ class ValkeyQueue:
             request.body_ref or "",
             request.size,
             encode_caller(caller),
-            caller.gateway if caller else "",
+            caller.gateway if caller and not request.keeps_answer else "",
+            key.digest if key else "",
+            key.fingerprint if key else "",
             request.priority,
             _ms(request.queue_seconds),
             bounds.waiting,
@@ -86,14 +90,17 @@ class ValkeyQueue:
         )
         if told == b"full":
             raise QueueFullError(rest[0].decode(), rest[1])
-        return int(rest[0])
+        if told == b"conflict":
+            raise KeyConflictError("its key was first sent with another request")
+        request_id, position = rest
+        return Enqueued(request_id.decode(), position, is_repeat=told == b"repeat")
 
     async def take(self, endpoint: str, replica: str, lease_seconds: float) -> Taken | None:
         """The first waiting request; see the port."""
         found = await self._move("take", endpoint, replica, _ms(lease_seconds))
         if found is None:
             return None
-        request_id, attempt, head, body, ref, caller, waited = found
+        request_id, attempt, waited, head, body, ref, caller, gateway = found
         return Taken(
             id=request_id.decode(),
             attempt=attempt,
@@ -102,6 +109,7 @@ class ValkeyQueue:
             body_ref=ref.decode() or None,
             caller=decode_caller(caller),
             waited_seconds=int(waited) / 1000,
+            keeps_answer=not gateway,
         )
 
     async def renew(self, endpoint: str, request_id: str, attempt: int, lease_seconds: float) -> None:
@@ -152,7 +160,28 @@ class ValkeyQueue:
         if not is_request_id(request_id):
             return None
         found = await self._move("find", endpoint_of(request_id), request_id)
-        return request_view(request_id, found) if found else None
+        return request_view(found) if found else None
+
+    async def dead_letters(self, endpoint: str, limit: int = 100) -> list[RequestView]:
+        """Its dead letters, newest first; see the port."""
+        return [request_view(found) for found in await self._move("dead_letters", endpoint, limit)]
+
+    async def replay(self, request_id: str) -> bool:
+        """Let a dead letter wait again; see the port."""
+        if not is_request_id(request_id):
+            return False
+        return bool(await self._move("replay", endpoint_of(request_id), request_id))
+
+    async def purge(self, endpoint: str, request_id: str | None = None) -> list[str]:
+        """Forget dead letters; see the port."""
+        purged = await self._move("purge", endpoint, request_id or "")
+        return [each.decode() for each in purged]
+
+    async def allow(self, bucket: str, count: int, seconds: float) -> Allowance:
+        """Count against a rate limit; see the port."""
+        told = await self._move("allow", f"rate:{bucket}", count, _ms(seconds))
+        is_allowed, remaining, reset_ms, retry_ms = told
+        return Allowance(bool(is_allowed), remaining, float(reset_ms) / 1000, float(retry_ms) / 1000)
 
     async def join(self, endpoint: str, replica: str, revision: str) -> str | None:
         """Add a replica; see the port."""
@@ -230,7 +259,6 @@ class ValkeyQueue:
             raise QueueUnavailableError(f"{name}: {exc}") from exc
 
 
-@cache
 def _base(endpoint: str) -> str:
     return f"moorage:{{{endpoint}}}"
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from support.queue_stage import CALLER, HEAD, ROOMY, Stage
 
-from runtime.queue.port import Answer, Bounds, NewRequest, QueueFullError
+from runtime.queue.port import Answer, Bounds, Enqueued, NewRequest, QueueFullError
 from runtime.wire import AnswerHead, RequestState, new_request_id
 
 EVERY_BYTE = bytes(range(256))
@@ -30,9 +30,9 @@ async def test_lower_priority_number_goes_first(stage: Stage) -> None:
 async def test_enqueue_tells_how_many_wait_before(stage: Stage) -> None:
     """Position 0 is next, and a higher priority stands before the others."""
 
-    async def position(priority: int) -> int:
+    async def position(priority: int) -> int | None:
         request = NewRequest(new_request_id(stage.endpoint), HEAD, b"", 60, priority=priority)
-        return await stage.queue.enqueue(request, ROOMY)
+        return (await stage.queue.enqueue(request, ROOMY)).position
 
     assert [await position(priority) for priority in (1, 1, 0, 2)] == [0, 1, 0, 3]
 
@@ -53,9 +53,10 @@ async def test_enqueue_of_a_known_id_stores_it_once(stage: Stage) -> None:
     """A caller that lost the answer may say it again."""
     request = NewRequest(new_request_id(stage.endpoint), HEAD, b"{}", 60)
 
-    positions = [await stage.queue.enqueue(request, ROOMY) for _ in range(2)]
+    told = [await stage.queue.enqueue(request, ROOMY) for _ in range(2)]
 
-    assert (positions, (await stage.view()).waiting) == ([0, 0], 1)
+    assert told == [Enqueued(request.id, 0, is_repeat=False)] * 2
+    assert (await stage.view()).waiting == 1
 
 
 async def test_full_queue_refuses_by_count(stage: Stage) -> None:

@@ -7,27 +7,37 @@
 --   moorage:{endpoint}:holds          sorted set  gateway -> until when its waiting clients count as there, ms
 --   moorage:{endpoint}:beats          sorted set  replica -> when its worker was last heard, ms
 --   moorage:{endpoint}:needed         hash        level -> last moment that many replicas were needed, ms
---   moorage:{endpoint}:meta           hash        ticket, bytes, desired, ceiling, cause, run_ms, start_ms
+--   moorage:{endpoint}:meta           hash        ticket, bytes, desired, ceiling, cause, run_ms, start_ms, wait_ms
 --   moorage:{endpoint}:wake           list        one entry a wake-up; idle workers block on it
---   moorage:{endpoint}:request:<id>   hash        head, body, ref, size, score, caller, gateway, state, takes,
---                                                 faults, patience, enqueued, started, finished, replica,
---                                                 cancelled, error, answer_head, answer_body, answer_ref
+--   moorage:{endpoint}:request:<id>   hash        head, body, ref, size, priority, score, caller, gateway, digest,
+--                                                 fingerprint, state, attempt, takes, faults, queue, patience,
+--                                                 enqueued, started, finished, replica, cancelled, error,
+--                                                 answer_head, answer_body, answer_ref
+--   moorage:{endpoint}:key:<digest>   string      the request that first came with this idempotency key
 --   moorage:{endpoint}:replica:<id>   hash        state, revision, joined, ready, idle, request, detail; of a
 --                                                 forgotten one (state lost) only what its model may still run
 --
--- request.caller is empty for an async request. Times are the server's, in ms.
+--   moorage:{rate:<bucket>}           string      when the bucket of a rate limit will be full again, ms
+--
+-- request.caller is empty for an async request. request.gateway is too where nobody need wait for the answer,
+-- for it is kept: async and keyed ones. Times are the server's, in ms.
 
 local base = KEYS[1]
 local WAITING, DEADLINES, LEASES = base .. ':waiting', base .. ':deadlines', base .. ':leases'
 local DEAD, HOLDS, BEATS = base .. ':dead', base .. ':holds', base .. ':beats'
 local NEEDED, META, WAKE = base .. ':needed', base .. ':meta', base .. ':wake'
-local TOP_LEVEL, MOST_WAKES, BATCH = 1000, 64, 100
+local MOST_WAKES, BATCH = 64, 100
+local PRIORITY_STEP = 2 ^ 46
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 local function request_key(id)
   return base .. ':request:' .. id
+end
+
+local function digest_key(digest)
+  return base .. ':key:' .. digest
 end
 
 local function replica_key(id)
@@ -45,7 +55,7 @@ end
 
 -- Called before each move that lowers demand: until now this many replicas were needed.
 local function mark_needed(level)
-  level = math.max(1, math.min(level, TOP_LEVEL))
+  level = math.max(1, math.min(level, MAX_LEVEL))
   redis.call('HSET', NEEDED, level, text(now))
 end
 
@@ -57,6 +67,14 @@ end
 
 local function signal_demand()
   redis.call('PUBLISH', CHANNEL, base)
+end
+
+local function signal_if_short()
+  local scale = redis.call('HMGET', META, 'desired', 'ceiling')
+  local desired, ceiling = tonumber(scale[1] or 0), tonumber(scale[2] or MAX_LEVEL)
+  if desired < ceiling and demand() > desired then
+    signal_demand()
+  end
 end
 
 local function moving_average(field, sample)
@@ -86,9 +104,24 @@ local function is_held(gateway)
   return until_ms and tonumber(until_ms) > now
 end
 
+local function is_abandoned(gateway)
+  return gateway ~= '' and not is_held(gateway)
+end
+
 local function is_lease_of(id, attempt)
-  local found = redis.call('HMGET', request_key(id), 'state', 'takes')
+  local found = redis.call('HMGET', request_key(id), 'state', 'attempt')
   return found[1] == 'running' and found[2] == attempt
+end
+
+local function next_score(priority)
+  return text(priority * PRIORITY_STEP + redis.call('HINCRBY', META, 'ticket', 1))
+end
+
+local function join_waiting(id, score, patience, size)
+  redis.call('ZADD', WAITING, score, id)
+  redis.call('ZADD', DEADLINES, text(now + patience), id)
+  redis.call('HINCRBY', META, 'bytes', size)
+  wake_worker()
 end
 
 local function leave_waiting(id)
@@ -97,56 +130,96 @@ local function leave_waiting(id)
   redis.call('HINCRBY', META, 'bytes', -redis.call('HGET', request_key(id), 'size'))
 end
 
+-- It neither waits nor runs any more. Until now it was needed.
+local function leave_demand(id)
+  mark_needed(demand())
+  if redis.call('ZREM', LEASES, id) == 0 then
+    leave_waiting(id)
+  end
+end
+
+-- Forget an ended request, and its idempotency key with it.
+local function forget_request(id)
+  local digest = redis.call('HGET', request_key(id), 'digest')
+  if digest ~= '' then
+    redis.call('UNLINK', digest_key(digest))
+  end
+  redis.call('UNLINK', request_key(id))
+end
+
+-- A key lasts as long as its request; one that was cancelled or expired frees it, so that a retry may run.
+local function keep_key(digest, state, keep)
+  if state == 'cancelled' or state == 'expired' then
+    redis.call('UNLINK', digest_key(digest))
+  else
+    redis.call('PEXPIRE', digest_key(digest), keep)
+  end
+end
+
 -- Give a request its final state, kept for as long as somebody may ask for it.
 local function close(id, state, error)
+  leave_demand(id)
   local key = request_key(id)
-  local is_async = redis.call('HGET', key, 'caller') == ''
-  local keep = TOLD_MS
-  if is_async then
-    keep = state == 'dead' and DEAD_MS or RESULT_MS
-  end
+  local found = redis.call('HMGET', key, 'gateway', 'digest')
+  local keep = found[1] == '' and RESULT_MS or TOLD_MS
   redis.call('HSET', key, 'state', state, 'error', error, 'finished', text(now))
   if state == 'dead' then
+    keep = DEAD_MS
     redis.call('ZADD', DEAD, text(now + keep), id)
   else
     redis.call('HDEL', key, 'head', 'body')
   end
   redis.call('PEXPIRE', key, keep)
+  if found[2] ~= '' then
+    keep_key(found[2], state, keep)
+  end
 end
 
--- Nobody waits for it any more: an async one is remembered as cancelled, a sync one is forgotten.
+-- Nobody waits for it any more: one that keeps its answer is remembered as cancelled, another is forgotten.
 local function drop(id)
-  if redis.call('HGET', request_key(id), 'caller') == '' then
+  if redis.call('HGET', request_key(id), 'gateway') == '' then
     close(id, 'cancelled', 'cancelled')
   else
+    leave_demand(id)
     redis.call('UNLINK', request_key(id))
   end
   return 'cancelled'
 end
 
--- A request whose lease has just ended goes back to its old place, unless it may not run again.
-local function put_back(id)
+-- Why a request may not be taken again; nil while it may.
+local function verdict(faults, takes, fault)
+  if tonumber(faults) >= MAX_FAULTS then
+    return 'the model died under it ' .. faults .. ' times; the last time: ' .. fault
+  elseif tonumber(takes) >= MAX_TAKES then
+    return 'it was taken ' .. takes .. ' times and never finished'
+  end
+end
+
+-- A running request goes back to its old place, unless it may not run again.
+local function put_back(id, fault)
   local key = request_key(id)
-  local found = redis.call('HMGET', key, 'cancelled', 'gateway', 'takes', 'patience', 'score', 'size')
-  if found[1] or (found[2] ~= '' and not is_held(found[2])) then
+  local found = redis.call('HMGET', key, 'cancelled', 'faults', 'takes', 'gateway', 'score', 'patience', 'size')
+  if found[1] then
     return drop(id)
   end
-  if tonumber(found[3]) >= MAX_TAKES then
-    close(id, 'dead', 'it was taken ' .. found[3] .. ' times and never finished')
+  local why = verdict(found[2], found[3], fault)
+  if why then
+    close(id, 'dead', why)
     return 'dead'
   end
+  if is_abandoned(found[4]) then
+    return drop(id)
+  end
+  redis.call('ZREM', LEASES, id)
   redis.call('HSET', key, 'state', 'waiting')
   redis.call('HDEL', key, 'started', 'replica')
-  redis.call('ZADD', WAITING, found[5], id)
-  redis.call('ZADD', DEADLINES, text(now + math.max(1000, found[4])), id)
-  redis.call('HINCRBY', META, 'bytes', found[6])
-  wake_worker()
+  join_waiting(id, found[5], math.max(1000, found[6]), found[7])
   signal_demand()
   return 'waiting'
 end
 
--- The replica is idle again, unless its worker has said something else of it meanwhile.
-local function release(replica)
+-- Its worker has spoken and holds nothing any more. What it said meanwhile of its model stays true.
+local function release(replica, state_after_busy)
   local key = replica_key(replica)
   local state = redis.call('HGET', key, 'state')
   if not is_known(state) then
@@ -156,37 +229,31 @@ local function release(replica)
   redis.call('HSET', key, 'request', '')
   redis.call('ZADD', BEATS, text(now), replica)
   if state == 'busy' then
-    redis.call('HSET', key, 'state', 'ready', 'idle', text(now))
+    redis.call('HSET', key, 'state', state_after_busy)
+    if state_after_busy == 'ready' then
+      redis.call('HSET', key, 'idle', text(now))
+    end
   end
 end
 
--- The model died under its request: not ready until the worker says so.
-local function unready(replica)
-  local key = replica_key(replica)
-  if is_known(redis.call('HGET', key, 'state')) then
-    redis.call('HSET', key, 'request', '', 'state', 'starting')
-    redis.call('HDEL', key, 'idle')
-  end
+local function expire(id)
+  local waited = (now - redis.call('HGET', request_key(id), 'enqueued')) / 1000
+  close(id, 'expired', string.format('waited %.1f s for a replica, longer than its queue_seconds', waited))
 end
 
 local function expire_waiting()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', text(now), 'LIMIT', 0, BATCH)) do
-    local waited = (now - redis.call('HGET', request_key(id), 'enqueued')) / 1000
-    mark_needed(demand())
-    leave_waiting(id)
-    close(id, 'expired', string.format('waited %.1f s for a replica, longer than its queue_seconds', waited))
+    expire(id)
   end
 end
 
 local function take_over_leases()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', text(now), 'LIMIT', 0, BATCH)) do
-    mark_needed(demand())
-    redis.call('ZREM', LEASES, id)
     local holder = redis.call('HGET', request_key(id), 'replica')
     if redis.call('HGET', replica_key(holder), 'request') == id then
       forget_replica(holder)
     end
-    put_back(id)
+    put_back(id, '')
   end
 end
 
@@ -204,4 +271,14 @@ local function sweep()
   take_over_leases()
   forget_silent_replicas()
   redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', text(now))
+end
+
+-- What `request_view` reads; false for an unknown one.
+local function describe(id)
+  local found = redis.call('HMGET', request_key(id), 'state', 'attempt', 'enqueued', 'started', 'finished', 'error',
+    'priority', 'caller', 'ref', 'answer_head', 'answer_body', 'answer_ref')
+  if not found[1] then
+    return false
+  end
+  return {id, text(now), redis.call('ZRANK', WAITING, id), unpack(found, 1, 12)}
 end

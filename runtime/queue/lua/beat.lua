@@ -2,7 +2,7 @@
 -- A worker lives and says how its replica is.
 local replica, state, detail = unpack(ARGV)
 local key = replica_key(replica)
-local found = redis.call('HMGET', key, 'state', 'ready', 'joined')
+local found = redis.call('HMGET', key, 'state', 'ready', 'joined', 'request')
 if not is_known(found[1]) then
   return 0
 end
@@ -13,7 +13,11 @@ if not stays and (state == 'starting' or state == 'failing') then
   redis.call('HSET', key, 'state', state, 'detail', detail)
   redis.call('HDEL', key, 'idle')
 elseif state == 'ready' and (found[1] == 'starting' or found[1] == 'failing') then
-  redis.call('HSET', key, 'state', 'ready', 'detail', detail, 'idle', text(now))
+  if found[4] == '' then
+    redis.call('HSET', key, 'state', 'ready', 'detail', '', 'idle', text(now))
+  else
+    redis.call('HSET', key, 'state', 'busy', 'detail', '') -- one at a time: it still has this one in hand
+  end
   if not found[2] then
     redis.call('HSET', key, 'ready', text(now))
     moving_average('start_ms', now - found[3])

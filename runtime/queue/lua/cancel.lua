@@ -2,8 +2,6 @@
 local id = ARGV[1]
 local state = redis.call('HGET', request_key(id), 'state')
 if state == 'waiting' then
-  mark_needed(demand())
-  leave_waiting(id)
   return drop(id)
 end
 if state == 'running' then

@@ -4,10 +4,9 @@ local id, attempt, error = unpack(ARGV)
 if not is_lease_of(id, attempt) then
   return 0
 end
-mark_needed(demand())
-redis.call('ZREM', LEASES, id)
-unready(redis.call('HGET', request_key(id), 'replica'))
-if redis.call('HGET', request_key(id), 'cancelled') then
+local found = redis.call('HMGET', request_key(id), 'replica', 'cancelled')
+release(found[1], 'starting')
+if found[2] then
   drop(id)
 else
   close(id, 'failed', error)

@@ -5,16 +5,8 @@ if not is_lease_of(id, attempt) then
   return false
 end
 local key = request_key(id)
-local replica = redis.call('HGET', key, 'replica')
-mark_needed(demand())
-redis.call('ZREM', LEASES, id)
-if fault == '' then
-  release(replica)
-  return put_back(id)
+release(redis.call('HGET', key, 'replica'), fault == '' and 'ready' or 'starting')
+if fault ~= '' then
+  redis.call('HINCRBY', key, 'faults', 1)
 end
-unready(replica)
-if redis.call('HINCRBY', key, 'faults', 1) >= MAX_FAULTS and not redis.call('HGET', key, 'cancelled') then
-  close(id, 'dead', 'the model died under it ' .. MAX_FAULTS .. ' times; the last time: ' .. fault)
-  return 'dead'
-end
-return put_back(id)
+return put_back(id, fault)

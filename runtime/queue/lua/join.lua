@@ -10,8 +10,6 @@ if not held or held == '' then
   return false
 end
 if redis.call('HGET', request_key(held), 'replica') == replica and redis.call('ZSCORE', LEASES, held) then
-  mark_needed(demand())
-  redis.call('ZREM', LEASES, held)
-  put_back(held)
+  put_back(held, '')
 end
 return held

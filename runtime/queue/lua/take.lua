@@ -2,6 +2,23 @@
 -- Lease the first waiting request to a ready replica.
 local replica, lease = ARGV[1], ARGV[2]
 
+local function hand_out(id)
+  local key = request_key(id)
+  local patience = redis.call('ZSCORE', DEADLINES, id) - now
+  leave_waiting(id)
+  local attempt = redis.call('HINCRBY', key, 'attempt', 1)
+  redis.call('HINCRBY', key, 'takes', 1)
+  redis.call('HSET', key, 'state', 'running', 'replica', replica, 'started', text(now), 'patience', text(patience))
+  redis.call('ZADD', LEASES, text(now + lease), id)
+  redis.call('HSET', replica_key(replica), 'state', 'busy', 'request', id)
+  redis.call('HDEL', replica_key(replica), 'idle')
+  redis.call('ZADD', BEATS, text(now), replica)
+  local found = redis.call('HMGET', key, 'enqueued', 'head', 'body', 'ref', 'caller', 'gateway')
+  local waited = now - found[1]
+  moving_average('wait_ms', waited)
+  return {id, attempt, text(waited), unpack(found, 2, 6)}
+end
+
 sweep()
 if redis.call('HGET', replica_key(replica), 'state') ~= 'ready' then
   return false
@@ -12,23 +29,12 @@ for _ = 1, BATCH do
     redis.call('UNLINK', WAKE)
     return false
   end
-  local key = request_key(id)
-  local gateway = redis.call('HGET', key, 'gateway')
-  if gateway ~= '' and not is_held(gateway) then
-    mark_needed(demand())
-    leave_waiting(id)
+  if tonumber(redis.call('ZSCORE', DEADLINES, id)) <= now then
+    expire(id) -- more have expired than one sweep ends
+  elseif is_abandoned(redis.call('HGET', request_key(id), 'gateway')) then
     drop(id)
   else
-    local patience = redis.call('ZSCORE', DEADLINES, id) - now
-    leave_waiting(id)
-    local attempt = redis.call('HINCRBY', key, 'takes', 1)
-    redis.call('HSET', key, 'state', 'running', 'replica', replica, 'started', text(now), 'patience', text(patience))
-    redis.call('ZADD', LEASES, text(now + lease), id)
-    redis.call('HSET', replica_key(replica), 'state', 'busy', 'request', id)
-    redis.call('HDEL', replica_key(replica), 'idle')
-    redis.call('ZADD', BEATS, text(now), replica)
-    local found = redis.call('HMGET', key, 'head', 'body', 'ref', 'caller', 'enqueued')
-    return {id, attempt, found[1], found[2], found[3], found[4], text(now - found[5])}
+    return hand_out(id)
   end
 end
 return false
