@@ -6,12 +6,13 @@ import signal
 import time
 
 import uvloop
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
 from runtime.objects import FolderObjects
 from runtime.queue.valkey import ValkeyQueue
 from runtime.worker.condition import Condition
+from runtime.worker.deliveries import open_deliveries
 from runtime.worker.duty import Duty
+from runtime.worker.http1 import Connections
 from runtime.worker.model import Model
 from runtime.worker.probes import serve_probes
 from runtime.worker.settings import WorkerSettings
@@ -24,14 +25,19 @@ async def work(settings: WorkerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, condition.leave)
     queue = ValkeyQueue.connect(settings.queue_url)
-    connector = TCPConnector(limit=16, keepalive_timeout=60)
-    session = ClientSession(connector=connector, timeout=ClientTimeout(total=None), auto_decompress=False)
+    connections = Connections(time.monotonic)
     try:
-        async with session, serve_probes(condition, settings.probe_port, settings.request_seconds):
-            model = Model(session, settings.model_url, settings.health)
+        async with (
+            serve_probes(condition, settings.probe_port, settings.request_seconds),
+            open_deliveries() as deliveries,
+        ):
+            model = Model(connections, settings.model_address, settings.health)
             objects = FolderObjects(settings.objects)
-            await Duty(settings, queue, model, objects, session, condition, time.monotonic).run()
+            await Duty(
+                settings, queue, model, objects, connections, deliveries, condition, time.monotonic
+            ).run()
     finally:
+        connections.close()
         await queue.close()
 
 

@@ -5,12 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from aiohttp import ClientSession
-
 from runtime.objects import Objects
 from runtime.queue.port import Queue, QueueUnavailableError, ReplicaState, Taken
 from runtime.worker.condition import Condition
+from runtime.worker.deliveries import Deliveries
 from runtime.worker.errand import Errand
+from runtime.worker.http1 import Connections
 from runtime.worker.model import Model
 from runtime.worker.settings import WorkerSettings
 
@@ -37,7 +37,8 @@ class Duty:
     queue: Queue
     model: Model
     objects: Objects
-    session: ClientSession
+    connections: Connections
+    deliveries: Deliveries
     condition: Condition
     clock: Callable[[], float]
     _is_known: bool = field(default=False, init=False)
@@ -45,6 +46,8 @@ class Duty:
     _is_newcomer: bool = field(default=True, init=False)
     """Not joined yet: what the replica's former worker left is not ours."""
     _checked_at: float = field(default=0.0, init=False)
+    _errand: Errand | None = field(default=None, init=False)
+    """What runs now."""
     _napping: asyncio.Timeout | None = field(default=None, init=False)
 
     async def run(self) -> None:
@@ -113,20 +116,21 @@ class Duty:
 
     async def _serve(self, taken: Taken) -> None:
         errand = Errand(
-            queue=self.queue,
-            model=self.model,
-            objects=self.objects,
-            session=self.session,
-            condition=self.condition,
-            endpoint=self.settings.endpoint,
-            taken=taken,
-            request_seconds=self.settings.request_seconds,
-            lease_seconds=self.settings.lease_seconds,
+            self.settings,
+            self.queue,
+            self.model,
+            self.objects,
+            self.connections,
+            self.deliveries,
+            self.condition,
+            taken,
         )
+        self._errand = errand
         self.condition.note_busy(is_busy=True)
         try:
             is_idle = await errand.run()
         finally:
+            self._errand = None
             self.condition.note_busy(is_busy=False)
             self._checked_at = self.clock()
         if not is_idle:
@@ -141,13 +145,15 @@ class Duty:
             await self._report(ReplicaState.STARTING, fault)
 
     async def _beat(self) -> None:
+        """Renew the lease of what runs, or say that this worker lives; each three times before it is due."""
+        period = min(BEAT_SECONDS, self.settings.lease_seconds / 3)
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(period)
             try:
-                if self._is_known and not self.condition.is_busy:
-                    await self._report(
-                        ReplicaState.READY if self.condition.may_take else ReplicaState.STARTING
-                    )
+                if self._errand is not None:
+                    await self._errand.renew()
+                elif self._is_known:
+                    await self._report_now()
             except QueueUnavailableError as exc:
                 _log.warning("no heart-beat: %s", exc)
 

@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from aiohttp import ClientResponse, ClientSession
-
 from runtime.objects import NoObjectError, Objects
 from runtime.queue.port import Answer, LeaseLostError, Queue, QueueUnavailableError, Taken
 from runtime.wire import AnswerHead, RequestState
 from runtime.worker.condition import Condition
+from runtime.worker.deliveries import Deliveries
 from runtime.worker.delivery import SMALL_BYTES, Recipient, store_answer
-from runtime.worker.model import AnswerBody, Model, ModelDiedError, answer_head
+from runtime.worker.http1 import Connection, Connections
+from runtime.worker.model import Model, ModelDiedError, answer_head, read_chunks
+from runtime.worker.pipe import Pipe
+from runtime.worker.settings import WorkerSettings
 
 RETRY_SECONDS = 0.2
 SETTLE_SECONDS = 60.0
@@ -32,15 +34,14 @@ class BodyGoneError(Exception):
 class Errand:
     """Replay one request, hand its answer on, and tell the queue how it ended."""
 
+    settings: WorkerSettings
     queue: Queue
     model: Model
     objects: Objects
-    session: ClientSession
+    connections: Connections
+    deliveries: Deliveries
     condition: Condition
-    endpoint: str
     taken: Taken
-    request_seconds: float
-    lease_seconds: float
     _is_answering: bool = field(default=False, init=False)
     """Bytes of the answer may have left: it must not be run again."""
     _is_fenced: bool = field(default=False, init=False)
@@ -51,20 +52,28 @@ class Errand:
 
         True when the queue then has the replica as idle; else its state must be reported.
         """
-        is_idle = False
-        async with asyncio.TaskGroup() as group:
-            renewal = group.create_task(self._renew())
-            try:
-                is_idle = await self._serve()
-            except LeaseLostError:
-                _log.warning("request %s: attempt %d came too late", self.taken.id, self.taken.attempt)
-            finally:
-                renewal.cancel()
-        return is_idle
+        try:
+            return await self._serve()
+        except LeaseLostError:
+            _log.warning("request %s: attempt %d came too late", self.taken.id, self.taken.attempt)
+            return False
+
+    async def renew(self) -> None:
+        """Hold the lease for longer; one that is lost fences what is still to be sent."""
+        if self._is_fenced:
+            return
+        try:
+            await self.queue.renew(
+                self.settings.endpoint, self.taken.id, self.taken.attempt, self.settings.lease_seconds
+            )
+        except LeaseLostError:
+            self._is_fenced = True
+        except QueueUnavailableError as exc:
+            _log.warning("request %s: its lease could not be renewed: %s", self.taken.id, exc)
 
     async def _serve(self) -> bool:
         try:
-            async with asyncio.timeout(self.request_seconds):
+            async with asyncio.timeout(self.settings.request_seconds):
                 answer = await self._answer()
         except TimeoutError:
             await self._end_overdue()
@@ -78,7 +87,7 @@ class Errand:
             await self._settle_failed(500, "internal", "the worker failed; its log says how")
         else:
             await self._settle(
-                lambda: self.queue.finish(self.endpoint, self.taken.id, self.taken.attempt, answer)
+                lambda: self.queue.finish(self.settings.endpoint, self.taken.id, self.taken.attempt, answer)
             )
             await self._forget_body()
             return True
@@ -90,10 +99,10 @@ class Errand:
         async with self.model.replay(self.taken.id, self.taken.head, body, size) as response:
             head = answer_head(response)
             if self.taken.caller is None:
-                chunks = AnswerBody(response).chunks()
-                return await store_answer(self.objects, self.taken.id, self.taken.attempt, head, chunks)
-            await self._deliver(response, head)
-            return None
+                return await self._store(head, read_chunks(response))
+            if response.content_length is not None and response.content_length <= SMALL_BYTES:
+                return await self._answer_at_once(head, response)
+            return await self._answer_in_pieces(head, response)
 
     async def _body(self) -> tuple[bytes | AsyncIterator[bytes], int]:
         ref = self.taken.body_ref
@@ -104,28 +113,51 @@ class Errand:
         except NoObjectError as exc:
             raise BodyGoneError(ref) from exc
 
-    async def _deliver(self, response: ClientResponse, head: AnswerHead) -> None:
-        """Send the answer to its gateway; the model is heard to the end even when nobody listens."""
-        body = AnswerBody(response)
-        if response.content_length is not None and response.content_length <= SMALL_BYTES:
-            await self._send(head, b"".join([chunk async for chunk in body.chunks()]))
-            return
+    async def _answer_at_once(self, head: AnswerHead, response: Connection) -> Answer | None:
+        """A small answer leaves when the model has finished: until then it may still be run again."""
+        body = b"".join([chunk async for chunk in read_chunks(response)])
+        await self._send(head, body)
+        return Answer(head, body) if self.taken.keeps_answer else None
+
+    async def _answer_in_pieces(self, head: AnswerHead, response: Connection) -> Answer | None:
+        """A large answer or a stream leaves as it comes; the model does not wait for a slow client."""
+        pipe = Pipe()
         self._is_answering = not self._is_fenced
-        await self._send(head, body.chunks())
-        if body.error is not None:
-            raise body.error
-        async for _ in body.chunks():
+        await self.deliveries.start(self._empty(pipe, head))
+        try:
+            answer = await self._keep(head, _into(pipe, read_chunks(response)))
+        except BaseException:
+            pipe.break_off()
+            raise
+        pipe.close()
+        return answer
+
+    async def _empty(self, pipe: Pipe, head: AnswerHead) -> None:
+        try:
+            await self._send(head, pipe.read())
+        finally:
+            pipe.abandon()
+
+    async def _keep(self, head: AnswerHead, chunks: AsyncIterator[bytes]) -> Answer | None:
+        """Hear the model to the end, even when nobody listens; the answer, if it is to be kept."""
+        if self.taken.keeps_answer:
+            return await self._store(head, chunks)
+        async for _ in chunks:
             pass
+        return None
+
+    async def _store(self, head: AnswerHead, chunks: AsyncIterator[bytes]) -> Answer:
+        return await store_answer(self.objects, self.taken.id, self.taken.attempt, head, chunks)
 
     async def _send(self, head: AnswerHead, body: bytes | AsyncIterator[bytes]) -> None:
         if self.taken.caller is not None and not self._is_fenced:
-            await Recipient(self.session, self.taken.caller, self.taken.id, self.taken.attempt).send(
-                head, body
-            )
+            await Recipient(self.connections, self.taken).send(head, body)
 
     async def _end_overdue(self) -> None:
-        why = f"it ran longer than its request_seconds ({self.request_seconds:g} s); the model is restarted"
-        self.condition.want_restart(f"request {self.taken.id} ran longer than {self.request_seconds:g} s")
+        why = f"it ran longer than its request_seconds ({self.settings.request_seconds:g} s); the model is restarted"
+        self.condition.want_restart(
+            f"request {self.taken.id} ran longer than {self.settings.request_seconds:g} s"
+        )
         await self._settle_failed(504, "ran-too-long", why)
 
     async def _end_dead(self, how: str) -> None:
@@ -134,7 +166,7 @@ class Errand:
             await self._settle_failed(502, "failed", f"the model died in the middle of its answer: {how}")
             return
         state = await self._settle(
-            lambda: self.queue.give_back(self.endpoint, self.taken.id, self.taken.attempt, fault=how)
+            lambda: self.queue.give_back(self.settings.endpoint, self.taken.id, self.taken.attempt, fault=how)
         )
         if state is RequestState.DEAD:
             await self._send_error(
@@ -144,7 +176,9 @@ class Errand:
     async def _settle_failed(self, status: int, code: str, why: str) -> None:
         if not self._is_answering:
             await self._send_error(status, code, why)
-        await self._settle(lambda: self.queue.fail(self.endpoint, self.taken.id, self.taken.attempt, why))
+        await self._settle(
+            lambda: self.queue.fail(self.settings.endpoint, self.taken.id, self.taken.attempt, why)
+        )
         await self._forget_body()
 
     async def _send_error(self, status: int, code: str, why: str) -> None:
@@ -166,17 +200,13 @@ class Errand:
             _log.error("request %s: the queue is away; its lease will run out", self.taken.id)
             return None
 
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(self.lease_seconds / 3)
-            try:
-                await self.queue.renew(self.endpoint, self.taken.id, self.taken.attempt, self.lease_seconds)
-            except LeaseLostError:
-                self._is_fenced = True
-                return
-            except QueueUnavailableError as exc:
-                _log.warning("request %s: its lease could not be renewed: %s", self.taken.id, exc)
-
     async def _forget_body(self) -> None:
         if self.taken.body_ref is not None:
             await self.objects.remove(self.taken.body_ref)
+
+
+async def _into(pipe: Pipe, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks, each put into the pipe first."""
+    async for chunk in chunks:
+        await pipe.write(chunk)
+        yield chunk

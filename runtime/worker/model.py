@@ -4,17 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, hdrs
-from multidict import CIMultiDict
-from yarl import URL
-
-from runtime.wire import AnswerHead, Headers, RequestHead
+from runtime.wire import AnswerHead, RequestHead
 from runtime.wire.headers import HOP_BY_HOP, REQUEST_ID
+from runtime.worker.http1 import Address, Connection, Connections, HttpFaultError, Request
 
 HEALTH_SECONDS = 2.0
 """Longest wait for the health path, in seconds."""
-_NOT_REPLAYED = HOP_BY_HOP | {"host", "content-length", "expect"}
-_AUTOMATIC = (hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE)
+_OK = 200
+_NOT_REPLAYED = HOP_BY_HOP | {"host", "content-length", "expect", REQUEST_ID}
 
 
 class ModelDiedError(Exception):
@@ -22,90 +19,70 @@ class ModelDiedError(Exception):
 
 
 class Model:
-    """One model server at a base URL."""
+    """One model server at an address."""
 
-    def __init__(self, session: ClientSession, url: str, health: str) -> None:
-        self._session = session
-        self._url = url
-        self._health = URL(url + health, encoded=True)
+    def __init__(self, connections: Connections, address: Address, health: str) -> None:
+        self._connections = connections
+        self._address = address
+        self._health = health
 
     async def check(self) -> str | None:
         """None when the health path answers 200, else why it does not count as up."""
         try:
-            async with self._session.get(
-                self._health, timeout=ClientTimeout(total=HEALTH_SECONDS)
-            ) as response:
-                return None if response.status == 200 else f"{self._health.path} answers {response.status}"  # noqa: PLR2004
+            async with asyncio.timeout(HEALTH_SECONDS):
+                return await self._check()
         except TimeoutError:
-            return f"{self._health.path} does not answer within {HEALTH_SECONDS:g} s"
-        except (ClientError, OSError) as exc:
-            return f"{self._health.path} cannot be reached: {type(exc).__name__}"
+            return f"{self._health} does not answer within {HEALTH_SECONDS:g} s"
+        except HttpFaultError as exc:
+            return f"{self._health}: {exc}"
 
     @asynccontextmanager
     async def replay(
         self, request_id: str, head: RequestHead, body: bytes | AsyncIterator[bytes], size: int
-    ) -> AsyncIterator[ClientResponse]:
+    ) -> AsyncIterator[Connection]:
         """The model's response to a request with a body of `size` bytes; the response's body is still unread.
 
         Raises:
             ModelDiedError: it cannot be reached, or broke the connection off before its head.
         """
-        headers = CIMultiDict((name, value) for name, value in head.headers if name not in _NOT_REPLAYED)
-        headers[REQUEST_ID] = request_id
-        if size:
-            headers[hdrs.CONTENT_LENGTH] = str(size)
+        headers = [pair for pair in head.headers if pair[0] not in _NOT_REPLAYED]
+        headers.append((REQUEST_ID, request_id))
+        call = self._connections.request(
+            self._address, Request(head.method, head.target, headers, body, size)
+        )
         try:
-            response = await self._session.request(
-                head.method,
-                URL(self._url + head.target, encoded=True),
-                data=body or None,
-                headers=headers,
-                skip_auto_headers=_AUTOMATIC,
-                allow_redirects=False,
-            )
-        except (ClientError, OSError) as exc:
-            raise ModelDiedError(f"{type(exc).__name__}") from exc
-        async with response:
+            response = await call.__aenter__()
+        except HttpFaultError as exc:
+            raise ModelDiedError(str(exc)) from exc
+        try:
             yield response
+        finally:
+            await call.__aexit__(None, None, None)
+
+    async def _check(self) -> str | None:
+        async with self._connections.request(self._address, Request("GET", self._health, ())) as response:
+            async for _ in response.chunks():
+                pass
+            return None if response.status == _OK else f"{self._health} answers {response.status}"
 
 
-def answer_head(response: ClientResponse) -> AnswerHead:
+def answer_head(response: Connection) -> AnswerHead:
     """Status and headers of a response, without those of its connection."""
-    dropped = HOP_BY_HOP | {
-        name.strip().lower() for name in response.headers.get(hdrs.CONNECTION, "").split(",")
-    }
-    return AnswerHead(response.status, _kept(response, dropped))
+    dropped: set[str] | frozenset[str] = HOP_BY_HOP
+    for name, value in response.headers:
+        if name == "connection":
+            dropped = dropped | {token.strip().lower() for token in value.split(",")}
+    return AnswerHead(response.status, tuple(pair for pair in response.headers if pair[0] not in dropped))
 
 
-class AnswerBody:
-    """A response's body, for readers one after another: whoever stops reading leaves the rest to the next."""
+async def read_chunks(response: Connection) -> AsyncIterator[bytes]:
+    """The response's body as it comes.
 
-    def __init__(self, response: ClientResponse) -> None:
-        self._content = response.content
-        self._one_reader = asyncio.Lock()
-        self.error: ModelDiedError | None = None
-        """How the model died in the middle of it."""
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, from where the last reader stopped, as it comes.
-
-        Raises:
-            ModelDiedError: the connection broke before the body's end.
-        """
-        while chunk := await self._next_chunk():
+    Raises:
+        ModelDiedError: the connection broke before the body's end.
+    """
+    try:
+        async for chunk in response.chunks():
             yield chunk
-
-    async def _next_chunk(self) -> bytes:
-        async with self._one_reader:
-            try:
-                return await self._content.readany()
-            except (ClientError, OSError) as exc:
-                self.error = ModelDiedError(f"{type(exc).__name__} in the middle of its answer")
-                raise self.error from exc
-
-
-def _kept(response: ClientResponse, dropped: frozenset[str] | set[str]) -> Headers:
-    pairs = (
-        (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.raw_headers
-    )
-    return tuple((name, value) for name, value in pairs if name not in dropped)
+    except HttpFaultError as exc:
+        raise ModelDiedError(f"in the middle of its answer: {exc}") from exc

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,8 @@ class WorkerSettings:
     endpoint: str
     replica: str
     revision: str
-    model_url: str
-    """Where the model listens, without a final slash."""
+    model_address: tuple[str, int]
+    """Host and port of the model; given as `MOORAGE_MODEL_URL`, such as `http://127.0.0.1:8080`."""
     health: str
     """Path that answers 200 when the model can serve."""
     probe_port: int
@@ -40,10 +41,15 @@ class WorkerSettings:
             endpoint=env["MOORAGE_ENDPOINT"],
             replica=env["MOORAGE_REPLICA"],
             revision=env["MOORAGE_REVISION"],
-            model_url=env["MOORAGE_MODEL_URL"].rstrip("/"),
+            model_address=_address(env["MOORAGE_MODEL_URL"]),
             health=env["MOORAGE_HEALTH"],
             probe_port=int(env["MOORAGE_PROBE_PORT"]),
             request_seconds=float(env["MOORAGE_REQUEST_SECONDS"]),
             lease_seconds=float(env.get("MOORAGE_LEASE_SECONDS", "15")),
             objects=Path(env["MOORAGE_OBJECTS"]),
         )
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or 80

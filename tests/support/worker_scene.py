@@ -6,16 +6,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiohttp import ClientSession, ClientTimeout, web
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from runtime.objects import FolderObjects
 from runtime.queue.memory import MemoryQueue
-from runtime.queue.port import Bounds, Caller, NewRequest, Queue, RequestView
+from runtime.queue.port import Answer, Bounds, Caller, IdempotencyKey, NewRequest, Queue, RequestView
 from runtime.wire import AnswerHead, RequestHead, RequestState, new_request_id
 from runtime.wire.answers import HeadReader
 from runtime.worker.condition import Condition
+from runtime.worker.deliveries import Deliveries, open_deliveries
 from runtime.worker.duty import Duty
+from runtime.worker.http1 import Connections
 from runtime.worker.model import Model
 from runtime.worker.settings import WorkerSettings
 
@@ -31,6 +33,7 @@ class Heard:
     request_id: str
     attempt: int
     secret: str
+    waited: float
     head: AnswerHead
     body: bytes
     is_whole: bool
@@ -42,6 +45,8 @@ class FakeGateway:
 
     heard: list[Heard] = field(default_factory=list)
     refuse: int | None = None
+    pause: asyncio.Event | None = None
+    """Set it to let answers be read on."""
     arrived: bytearray = field(default_factory=bytearray)
     """All bytes of all answers, as they come."""
 
@@ -52,6 +57,8 @@ class FakeGateway:
         received = bytearray()
         is_whole = False
         try:
+            if self.pause is not None:
+                await self.pause.wait()
             async for chunk in request.content.iter_any():
                 received += chunk
                 self.arrived += chunk
@@ -70,6 +77,7 @@ class FakeGateway:
                 request_id=request.match_info["id"],
                 attempt=int(request.headers["moorage-attempt"]),
                 secret=request.headers["moorage-answer-secret"],
+                waited=float(request.headers["moorage-waited"]),
                 head=head,
                 body=body,
                 is_whole=is_whole,
@@ -88,7 +96,13 @@ class Scene:
     objects: FolderObjects
 
     async def submit(
-        self, *, body: bytes = b"{}", is_async: bool = False, target: str = "/infer", method: str = "POST"
+        self,
+        *,
+        body: bytes = b"{}",
+        is_async: bool = False,
+        is_keyed: bool = False,
+        target: str = "/infer",
+        method: str = "POST",
     ) -> str:
         """Queue one request; its id."""
         caller = None if is_async else Caller("gateway-1", self.gateway_url, "s3cret")
@@ -96,8 +110,15 @@ class Scene:
             method, target, (("content-type", "application/json"), ("x-two", "a"), ("x-two", "b"))
         )
         request_id = new_request_id(ENDPOINT)
-        await self.queue.enqueue(NewRequest(request_id, head, body, 60, caller=caller), ROOMY)
+        key = IdempotencyKey(request_id, "same") if is_keyed else None
+        await self.queue.enqueue(NewRequest(request_id, head, body, 60, caller=caller, key=key), ROOMY)
         return request_id
+
+    async def stored(self, answer: Answer) -> bytes:
+        """The body of a kept answer."""
+        if answer.body_ref is None:
+            return answer.body
+        return b"".join([chunk async for chunk in self.objects.read(answer.body_ref)])
 
     async def hear(self, number: int = 1) -> list[Heard]:
         """Wait until the gateway has heard so many answers."""
@@ -140,7 +161,7 @@ class StageHand:
         gateway = FakeGateway()
         gateway_server = await self._serve("/answers/{id}", gateway.answer)
         model_server = await self._serve("/{tail:.*}", _with_health(handler))
-        session = ClientSession(auto_decompress=False, timeout=ClientTimeout(total=None))
+        connections = Connections(asyncio.get_running_loop().time)
         queue = queue or MemoryQueue()
         objects = FolderObjects(self._folder)
         settings = WorkerSettings(
@@ -148,19 +169,29 @@ class StageHand:
             endpoint=ENDPOINT,
             replica="r1",
             revision="v1",
-            model_url=str(model_server.make_url("")).rstrip("/"),
+            model_address=("127.0.0.1", model_server.port or 0),
             health="/healthcheck",
             probe_port=0,
             request_seconds=request_seconds,
             lease_seconds=lease_seconds,
             objects=self._folder,
         )
-        model = Model(session, settings.model_url, settings.health)
+        model = Model(connections, settings.model_address, settings.health)
         clock = asyncio.get_running_loop().time
-        duty = Duty(settings, queue, model, objects, session, self.condition, clock)
-        work = asyncio.create_task(duty.run())
-        self._ends += [lambda: self._end(work), session.close]
+        condition = self.condition
+        work = asyncio.create_task(
+            self._work(
+                lambda deliveries: Duty(
+                    settings, queue, model, objects, connections, deliveries, condition, clock
+                )
+            )
+        )
+        self._ends.append(lambda: self._end(work, connections))
         return Scene(queue, self.condition, gateway, str(gateway_server.make_url("")).rstrip("/"), objects)
+
+    async def _work(self, work: Callable[[Deliveries], Duty]) -> None:
+        async with open_deliveries() as deliveries:
+            await work(deliveries).run()
 
     async def _serve(self, path: str, handler: Handler) -> TestServer:
         app = web.Application(client_max_size=1 << 30)
@@ -170,10 +201,11 @@ class StageHand:
         self._ends.append(server.close)
         return server
 
-    async def _end(self, work: "asyncio.Task[None]") -> None:
+    async def _end(self, work: "asyncio.Task[None]", connections: Connections) -> None:
         self.condition.leave()
         async with asyncio.timeout(10):
             await work
+        connections.close()
 
     async def strike(self) -> None:
         """Take everything down, the worker first."""

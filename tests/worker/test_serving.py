@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
+import pytest
 from aiohttp import web
 from support.worker_scene import ENDPOINT, ROOMY, StageHand, echo, eventually
 
@@ -167,3 +168,70 @@ async def test_client_gone_does_not_free_the_slot(stage_hand: StageHand) -> None
     await eventually(lambda: not scene.condition.is_busy)
 
     assert finished.is_set()
+
+
+async def test_slow_client_does_not_hold_the_replica(stage_hand: StageHand) -> None:
+    """The model has finished: the next request runs while the first answer is still on its way."""
+    read_on = asyncio.Event()
+    big = b"x" * 2_000_000
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=big) if await request.read() == b"big" else await echo(request)
+
+    scene = await stage_hand.build(answer)
+    scene.gateway.pause = read_on
+    await scene.submit(body=b"big")
+    second = await scene.submit(body=b"small", is_async=True)
+
+    assert (await scene.end_of(second)).state is RequestState.COMPLETED
+    assert scene.gateway.heard == []
+    read_on.set()
+
+    assert (await scene.hear())[0].body == big
+
+
+async def test_answer_says_how_long_its_request_waited(stage_hand: StageHand) -> None:
+    """The gateway tells waiting from running by it."""
+    scene = await stage_hand.build(echo)
+
+    await scene.submit()
+
+    assert 0 <= (await scene.hear())[0].waited < 5
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+async def test_keyed_answer_is_sent_and_kept(stage_hand: StageHand, size: int) -> None:
+    """Whoever asks again with the key gets the same answer."""
+    big = b"k" * size
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=big)
+
+    scene = await stage_hand.build(answer)
+
+    request_id = await scene.submit(is_keyed=True)
+
+    assert (await scene.hear())[0].body == big
+    view = await scene.end_of(request_id)
+    assert view.answer is not None
+    assert await scene.stored(view.answer) == big
+
+
+async def test_keyed_answer_is_kept_when_its_gateway_is_gone(stage_hand: StageHand) -> None:
+    """The client will ask another one."""
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(3):
+            await response.write(b"data: x\n\n")
+            await asyncio.sleep(0.02)
+        return response
+
+    scene = await stage_hand.build(stream)
+    scene.gateway.refuse = 410
+
+    view = await scene.end_of(await scene.submit(is_keyed=True))
+
+    assert view.answer is not None
+    assert view.answer.body == b"data: x\n\n" * 3

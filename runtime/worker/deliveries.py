@@ -1,0 +1,44 @@
+"""Answers on their way to slow clients, while the replica that gave them serves the next request."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+MOST_DELIVERIES = 8
+"""Answers under way at one time; with more, the next answer waits for one of them."""
+DELIVERY_SECONDS = 900.0
+"""Longest that one answer may be under way, in seconds: the client is too slow then, and is cut off."""
+
+
+class Deliveries:
+    """The deliveries of one worker."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+        self._room = asyncio.Semaphore(MOST_DELIVERIES)
+
+    async def start(self, delivery: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Begin a delivery, once there is room for it."""
+        try:
+            await self._room.acquire()
+        except BaseException:
+            delivery.close()
+            raise
+        return self._tasks.create_task(self._deliver(delivery))
+
+    async def _deliver(self, delivery: Coroutine[Any, Any, None]) -> None:
+        try:
+            async with asyncio.timeout(DELIVERY_SECONDS):
+                await delivery
+        except TimeoutError:
+            return
+        finally:
+            self._room.release()
+
+
+@asynccontextmanager
+async def open_deliveries() -> AsyncIterator[Deliveries]:
+    """Deliveries that are through, or cut off, when the block has ended."""
+    async with asyncio.TaskGroup() as tasks:
+        yield Deliveries(tasks)
