@@ -99,8 +99,8 @@ class ReplicaApp:
                 return await self._infer(route, arguments, began, request, send)
         except InputError as exc:
             return _unprocessable(exc)
-        except Exception:
-            log.exception("%s raised", route.path)
+        except Exception as exc:  # noqa: BLE001 - whatever the user's code raises
+            log.error("%s raised %s", route.path, self._replica.told(exc))  # noqa: TRY400 - told already
             return PlainTextResponse("Internal Server Error", 500)
 
     async def _infer(

@@ -13,6 +13,7 @@ from typing import Any
 
 from runtime.replica.errors import ServiceError
 from runtime.replica.executor import InferenceThread
+from runtime.replica.faults import told
 from runtime.replica.routes import Route, find_routes
 from runtime.replica.service import load_service
 from runtime.replica.slot import Slot
@@ -68,6 +69,10 @@ class Replica:
             return await method(**arguments)
         return await self.thread.run(partial(method, **arguments))
 
+    def told(self, fault: BaseException) -> str:
+        """What the service raised, as its author wants to read it."""
+        return told(fault, self._source[0])
+
     def drain(self) -> None:
         """Take no new request; the one that runs goes on."""
         if self.state is State.RUNNING:
@@ -79,8 +84,8 @@ class Replica:
         except ServiceError as exc:
             log.error("%s", exc)  # noqa: TRY400 - the user's fault, told without a traceback
             self._give_up()
-        except Exception:
-            log.exception("the service failed while in %s", self.state)
+        except Exception as exc:  # noqa: BLE001 - whatever the user's code raises
+            log.error("the service failed in %s: %s", self.state, self.told(exc))  # noqa: TRY400 - told already
             self._give_up()
 
     async def _start(self) -> None:
@@ -100,8 +105,8 @@ class Replica:
             try:
                 async with asyncio.timeout(SHUTDOWN_SECONDS):
                     await self._hook("on_server_shutdown")
-            except Exception:
-                log.exception("on_server_shutdown failed")
+            except Exception as exc:  # noqa: BLE001 - whatever the user's code raises
+                log.error("on_server_shutdown failed: %s", self.told(exc))  # noqa: TRY400 - told already
         self.thread.close()
         self.state = State.STOPPED
 

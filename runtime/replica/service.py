@@ -15,14 +15,31 @@ def load_service(folder: Path, module_name: str, class_name: str | None) -> Any:
     Whatever the user's code raises while it is imported or constructed goes through unchanged.
 
     Raises:
-        ServiceError: No such module, or no class, or several to choose from.
+        ServiceError: No such module, or no class, or several to choose from, or one that wants arguments.
     """
     if not (folder / f"{module_name}.py").is_file() and not (folder / module_name).is_dir():
         raise ServiceError(
             f"there is no {module_name}.py in {folder.name}/. Add one with a class that has infer()."
         )
     module = importlib.import_module(module_name)
-    return find_class(module, class_name)()
+    return make(find_class(module, class_name))
+
+
+def make(service: type) -> Any:
+    """One object of the class.
+
+    Raises:
+        ServiceError: It wants arguments, and nobody is there to give them.
+    """
+    try:
+        inspect.signature(service).bind()
+    except TypeError as exc:
+        raise ServiceError(
+            f"{service.__name__}() is made without arguments: {exc}. Give it a default, or load it in setup()."
+        ) from exc
+    except ValueError:  # a class of C code tells no signature
+        pass
+    return service()
 
 
 def find_class(module: ModuleType, name: str | None) -> type:

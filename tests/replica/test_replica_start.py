@@ -20,6 +20,10 @@ BROKEN = {
         "class A:\n  def infer(self): ...\nclass B:\n  def infer(self): ...\n",
         "several classes with infer(): A, B. Name one with --service-class",
     ),
+    "init-wants": (
+        "class A:\n  def __init__(self, path): ...\n  def infer(self): ...\n",
+        "A() is made without arguments: missing a required argument: 'path'.",
+    ),
     "init-raises": ("class A:\n  def __init__(self): 1 / 0\n  def infer(self): ...\n", "ZeroDivisionError"),
     "setup-raises": (
         "class A:\n  def setup(self): raise RuntimeError('no weights')\n  def infer(self): ...\n",
