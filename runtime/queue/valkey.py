@@ -1,7 +1,7 @@
 """The queue in Valkey: every move is one Lua script on the keys of one endpoint (lua/_keys.lua)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -41,16 +41,20 @@ RESUBSCRIBE_SECONDS = 0.5
 class ValkeyQueue:
     """A `runtime.queue.port.Queue` on one Valkey server or a cluster of them."""
 
-    def __init__(self, client: "Redis | RedisCluster", subscriber: Redis) -> None:
+    def __init__(
+        self, client: "Redis | RedisCluster", subscriber: Redis, read_script: Callable[[str], str] = read_move
+    ) -> None:
         self._client = client
         self._subscriber = subscriber
+        self._read_script = read_script
         self._scripts: dict[str, AsyncScript] = {}
 
     @classmethod
-    def connect(cls, url: str) -> Self:
+    def connect(cls, url: str, read_script: Callable[[str], str] = read_move) -> Self:
         """A queue at `valkey://[:password@]host:port`, or `valkey+cluster://…` for cluster mode.
 
-        `valkeys` in place of `valkey` asks for TLS. Nothing is sent before the first move.
+        `valkeys` in place of `valkey` asks for TLS. Nothing is sent before the first move. `read_script`
+        gives the script of a move by its name.
         """
         parts = urlsplit(url)
         options: dict[str, Any] = {
@@ -65,8 +69,8 @@ class ValkeyQueue:
         }
         subscriber = Redis(**options, retry=Retry(NoBackoff(), 0))
         if parts.scheme.endswith("+cluster"):
-            return cls(RedisCluster(**options), subscriber)
-        return cls(Redis(**options, retry=Retry(NoBackoff(), 1)), subscriber)
+            return cls(RedisCluster(**options), subscriber, read_script)
+        return cls(Redis(**options, retry=Retry(NoBackoff(), 1)), subscriber, read_script)
 
     async def enqueue(self, request: NewRequest, bounds: Bounds) -> Enqueued:
         """Journal a request; see the port."""
@@ -252,7 +256,7 @@ class ValkeyQueue:
     async def _move(self, name: str, endpoint: str, *args: str | bytes | float) -> Any:
         script = self._scripts.get(name)
         if script is None:
-            script = self._scripts[name] = self._client.register_script(read_move(name))
+            script = self._scripts[name] = self._client.register_script(self._read_script(name))
         try:
             return await script(keys=[_base(endpoint)], args=args)
         except (RedisError, OSError) as exc:

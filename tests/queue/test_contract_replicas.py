@@ -330,3 +330,83 @@ async def test_crash_looping_replica_stays_so_until_it_is_ready(stage: Stage) ->
     await beat(stage, ReplicaState.READY)
 
     assert (await stage.replica()).state is ReplicaState.READY
+
+
+@pytest.mark.parametrize("state", [ReplicaState.STARTING, ReplicaState.FAILING])
+async def test_recovered_replica_with_a_request_in_hand_is_busy(stage: Stage, state: ReplicaState) -> None:
+    """One at a time: it is free when it gives the request back, not when its model answers again."""
+    await stage.enqueue()
+    await stage.enqueue()
+    await stage.ready("r1")
+    taken = await stage.take()
+    await beat(stage, state, "the model ended")
+
+    await beat(stage, ReplicaState.READY)
+
+    replica = await stage.replica()
+    assert (replica.state, replica.request) == (ReplicaState.BUSY, taken.id)
+    assert (replica.idle_since, replica.detail) == (None, "")
+    assert await stage.try_take() is None
+
+
+@pytest.mark.parametrize("state", [ReplicaState.STARTING, ReplicaState.FAILING])
+async def test_unready_replica_with_a_request_in_hand_is_not_retired(
+    stage: Stage, state: ReplicaState
+) -> None:
+    """Its request is still its own."""
+    await stage.enqueue()
+    await stage.ready("r1")
+    await stage.take()
+    await beat(stage, state)
+
+    assert await stage.queue.retire(stage.endpoint, ["r1"]) == []
+    assert (await stage.replica()).state is state
+
+
+async def test_unretired_replica_that_was_failing_is_starting(stage: Stage) -> None:
+    """It was ready once, but not when it was retired."""
+    await stage.enqueue()
+    await stage.ready("r1")
+    await beat(stage, ReplicaState.FAILING, "exit status 1")
+    await stage.queue.retire(stage.endpoint, ["r1"])
+
+    await stage.queue.unretire(stage.endpoint, ["r1"])
+
+    assert (await stage.replica()).state is ReplicaState.STARTING
+    assert await stage.try_take() is None
+
+
+@pytest.mark.parametrize("fault", [None, "exit status 137"])
+async def test_giving_back_is_a_sign_of_life(stage: Stage, fault: str | None) -> None:
+    """As a heartbeat is."""
+    await stage.enqueue()
+    await stage.ready("r1")
+    taken = await stage.take()
+    before = (await stage.replica()).beat_at
+    await stage.pass_time(0.02)
+
+    await stage.queue.give_back(stage.endpoint, taken.id, taken.attempt, fault=fault)
+
+    assert (await stage.replica()).beat_at > before
+
+
+async def test_crash_looping_replica_stays_so_when_its_request_fails(stage: Stage) -> None:
+    """Who saw it crash again and again knows more than the end of one request."""
+    await stage.enqueue()
+    await stage.ready("r1")
+    taken = await stage.take()
+    await beat(stage, ReplicaState.FAILING, "exit status 1")
+
+    await stage.queue.fail(stage.endpoint, taken.id, taken.attempt, "broken off")
+
+    replica = await stage.replica()
+    assert (replica.state, replica.detail, replica.request) == (ReplicaState.FAILING, "exit status 1", None)
+
+
+async def test_replicas_are_seen_in_the_order_of_their_ids(stage: Stage) -> None:
+    """Whoever beat last."""
+    await stage.ready("r2", "r1", "r3")
+    await stage.pass_time(0.005)
+    await stage.queue.beat(stage.endpoint, "r1", ReplicaState.READY)
+
+    assert [each.id for each in (await stage.view()).replicas] == ["r1", "r2", "r3"]

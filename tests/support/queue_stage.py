@@ -9,9 +9,12 @@ from itertools import count
 import pytest
 
 from runtime.queue.port import (
+    MAX_FAULTS,
     Bounds,
     Caller,
     EndpointView,
+    Enqueued,
+    IdempotencyKey,
     NewRequest,
     Queue,
     ReplicaState,
@@ -95,6 +98,7 @@ class Stage:
         priority: int = 1,
         body_ref: str | None = None,
         body_bytes: int | None = None,
+        key: IdempotencyKey | None = None,
         bounds: Bounds = ROOMY,
     ) -> str:
         """Enqueue a fresh request; its id comes back."""
@@ -107,9 +111,14 @@ class Stage:
             body_bytes=body_bytes,
             caller=caller,
             priority=priority,
+            key=key,
         )
-        await self.queue.enqueue(request, bounds)
-        return request.id
+        return (await self.queue.enqueue(request, bounds)).request_id
+
+    async def say(self, key: IdempotencyKey, bounds: Bounds = ROOMY) -> Enqueued:
+        """Enqueue an async request with a key, as a client does that says it again."""
+        request = NewRequest(new_request_id(self.endpoint), HEAD, b"{}", 60, key=key)
+        return await self.queue.enqueue(request, bounds)
 
     async def ready(self, *replicas: str) -> None:
         """Join replicas and report them ready."""
@@ -141,6 +150,11 @@ class Stage:
         taken = await self.take(replica)
         await self.queue.give_back(self.endpoint, taken.id, taken.attempt, fault="exit status 137")
         return taken
+
+    async def kill(self, replica: str = "r1") -> str:
+        """Have the first waiting request become a dead letter; its id comes back."""
+        await self.queue.join(self.endpoint, replica, "rev-1")
+        return [(await self.fault(replica)).id for _ in range(MAX_FAULTS)][-1]
 
     async def lose(self, replica: str) -> Taken:
         """Have a fresh replica take a request and go silent until its lease is swept."""
