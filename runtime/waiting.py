@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from runtime.queue.port import EndpointView, ReplicaState
 from runtime.wire import Scaling
 
+DEFAULT_RUN_SECONDS = 1.0
+"""Assumed run of a request while none has been measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -29,6 +32,18 @@ def explain(view: EndpointView, scaling: Scaling, position: int | None = None) -
     if ahead < idle:
         return Waiting("", 0.0)
     return Waiting(_cause_behind(view, ahead), _estimate_turn(view, ahead - idle, serving))
+
+
+def seconds_until_clear(view: EndpointView, scaling: Scaling, most: float) -> float:
+    """How long what waits now will take: the honest Retry-After of a full queue, from 1 s to `most`.
+
+    Waiting requests x average run / replicas that run them (as many as there may be before any is ready),
+    after the rest of the start that they wait for.
+    """
+    serving = _count(view, ReplicaState.READY) + _count(view, ReplicaState.BUSY)
+    run = DEFAULT_RUN_SECONDS if view.run_seconds is None else view.run_seconds
+    start = 0.0 if serving else _start_left(view) or 0.0
+    return min(max(1.0, start + view.waiting * run / (serving or max(1, scaling.max))), most)
 
 
 def _count(view: EndpointView, state: ReplicaState) -> int:
@@ -59,11 +74,18 @@ def _estimate_turn(view: EndpointView, ahead: int, serving: int) -> float | None
 
 
 def _estimate_start(view: EndpointView, scaling: Scaling, ahead: int) -> float | None:
+    left = _start_left(view)
+    if left is None:
+        return None
+    turns = ahead // max(1, scaling.max)
+    return round(left + turns * (view.run_seconds or 0.0), 1)
+
+
+def _start_left(view: EndpointView) -> float | None:
+    """Seconds until the first of the starting replicas is ready; None while no start has been measured."""
     if view.start_seconds is None:
         return None
     begun = [
         view.now - replica.joined_at for replica in view.replicas if replica.state is ReplicaState.STARTING
     ]
-    left = max(0.0, view.start_seconds - max(begun, default=0.0))
-    turns = ahead // max(1, scaling.max)
-    return round(left + turns * (view.run_seconds or 0.0), 1)
+    return max(0.0, view.start_seconds - max(begun, default=0.0))

@@ -9,7 +9,8 @@ import structlog
 import uvloop
 
 from runtime.gateway.assembly import assemble
-from runtime.gateway.server import listen, serve, stopping_on_signals
+from runtime.gateway.listening import listen
+from runtime.gateway.server import serve, stopping_on_signals
 from runtime.gateway.settings import Settings, SettingsError
 from runtime.objects import FolderObjects
 from runtime.queue.valkey import ValkeyQueue
@@ -40,7 +41,7 @@ async def run(settings: Settings, log: structlog.typing.FilteringBoundLogger) ->
     Raises:
         OSError: a port cannot be listened on.
     """
-    clients = listen(settings.host, settings.port)
+    clients = listen(settings.host, settings.port, is_shared=settings.is_port_shared)
     inner = listen("127.0.0.1", settings.inner_port)
     queue = ValkeyQueue.connect(settings.queue_url)
     places = Places(settings.state)
@@ -52,6 +53,7 @@ async def run(settings: Settings, log: structlog.typing.FilteringBoundLogger) ->
         public_url=settings.public_url,
         log=log,
         clock=asyncio.get_running_loop().time,
+        most=settings.most,
     )
     stop = asyncio.Event()
     log.info("listening", port=clients.getsockname()[1], inner_port=inner.getsockname()[1])

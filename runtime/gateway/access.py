@@ -1,5 +1,7 @@
 """Who may call what: bearer tokens and what they open."""
 
+from starlette.requests import HTTPConnection
+
 from runtime.gateway.errors import ForbiddenError, UnauthorizedError
 from runtime.gateway.registry import Served
 from runtime.wire import TokenGrant, Tokens
@@ -36,7 +38,21 @@ def admit(served: Served, authorization: str, tokens: Tokens) -> TokenGrant | No
     """
     if not served.is_private:
         return None
+    return _open(authorization, tokens, served.name)
+
+
+def admit_owner(connection: HTTPConnection, tokens: Tokens, endpoint: str) -> TokenGrant:
+    """The grant of a caller who looks after an endpoint: a token is needed even where calls need none.
+
+    Raises:
+        UnauthorizedError: the token is missing or unknown.
+        ForbiddenError: the token opens other endpoints only.
+    """
+    return _open(connection.headers.get("authorization", ""), tokens, endpoint)
+
+
+def _open(authorization: str, tokens: Tokens, endpoint: str) -> TokenGrant:
     grant = identify(authorization, tokens)
-    if not may_call(grant, served.name):
-        raise ForbiddenError(f"The token {grant.name!r} does not open the endpoint {served.name!r}.")
+    if not may_call(grant, endpoint):
+        raise ForbiddenError(f"The token {grant.name!r} does not open the endpoint {endpoint[:80]!r}.")
     return grant

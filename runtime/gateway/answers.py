@@ -1,5 +1,6 @@
 """Workers' answers on the inner port: each is written to its client's connection as it comes."""
 
+import re
 from collections.abc import Callable
 
 import structlog
@@ -10,12 +11,25 @@ from runtime.gateway.metrics import Metrics
 from runtime.gateway.waiters import Delivery, Phase, StaleAttemptError, Waiter, Waiters
 from runtime.wire import AnswerHead
 from runtime.wire.answers import ANSWERS_PATH, HeadReader, MalformedAnswerError, Reply
-from runtime.wire.headers import ANSWER_SECRET, ATTEMPT, HOP_BY_HOP, REQUEST_ID
+from runtime.wire.headers import (
+    ANSWER_SECRET,
+    ATTEMPT,
+    HOP_BY_HOP,
+    IDEMPOTENCY_REPLAYED,
+    QUEUE_ESTIMATE,
+    QUEUE_POSITION,
+    QUEUE_WAIT,
+    REQUEST_ID,
+    WAITED,
+)
 
 _SECRET = ANSWER_SECRET.encode()
 _ATTEMPT = ATTEMPT.encode()
 _REQUEST_ID = REQUEST_ID.encode()
-_REPLACED = HOP_BY_HOP | {REQUEST_ID}
+_WAITED = WAITED.encode()
+_QUEUE_WAIT = QUEUE_WAIT.encode()
+_REPLACED = HOP_BY_HOP | {REQUEST_ID, IDEMPOTENCY_REPLAYED, QUEUE_ESTIMATE, QUEUE_POSITION, QUEUE_WAIT}
+_SECONDS = re.compile(rb"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 BODILESS = frozenset({204, 304})
 """Statuses whose answers never have a body."""
 
@@ -53,20 +67,21 @@ class Answers:
             reply = Reply.MALFORMED
         else:
             try:
-                reply = await self._deliver(waiter, int(attempt), receive)
+                waited = _seconds(headers.get(_WAITED, b""))
+                reply = await self._deliver(waiter, int(attempt), waited, receive)
             except WorkerGoneError:
                 return
         await send({"type": "http.response.start", "status": reply, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body"})
 
-    async def _deliver(self, waiter: Waiter, attempt: int, receive: Receive) -> Reply:
+    async def _deliver(self, waiter: Waiter, attempt: int, waited: float | None, receive: Receive) -> Reply:
         try:
             delivery = waiter.begin(attempt)
         except StaleAttemptError:
             return waiter.unwanted
         try:
             async with delivery.bell:
-                return await self._pass_on(waiter, delivery, receive)
+                return await self._pass_on(waiter, delivery, waited, receive)
         except (StaleAttemptError, TimeoutError):
             return waiter.unwanted
         except MalformedAnswerError:
@@ -83,7 +98,9 @@ class Answers:
         finally:
             waiter.retract(delivery)
 
-    async def _pass_on(self, waiter: Waiter, delivery: Delivery, receive: Receive) -> Reply:
+    async def _pass_on(
+        self, waiter: Waiter, delivery: Delivery, waited: float | None, receive: Receive
+    ) -> Reply:
         reader = HeadReader()
         message = await _next(receive)
         while (framed := reader.feed(message.get("body", b""))) is None:
@@ -93,8 +110,9 @@ class Answers:
         head, body = framed
         now = self._clock()
         waiter.claim(delivery, now)
+        waiter.waited_seconds = waited
         self._metrics.answer_began(waiter.endpoint, now - waiter.opened_at)
-        await waiter.send(_start(head, waiter.id))
+        await waiter.send(_start(head, waiter))
         while message.get("more_body", False):
             if body:
                 await waiter.send({"type": "http.response.body", "body": body, "more_body": True})
@@ -116,10 +134,18 @@ async def _next(receive: Receive) -> Message:
     return message
 
 
-def _start(head: AnswerHead, request_id: str) -> Message:
+def _start(head: AnswerHead, waiter: Waiter) -> Message:
     headers = client_headers(head)
-    headers.append((_REQUEST_ID, request_id.encode()))
+    headers.append((_REQUEST_ID, waiter.id.encode()))
+    headers += waiter.headers
+    if waiter.waited_seconds is not None:
+        headers.append((_QUEUE_WAIT, b"%.3f" % waiter.waited_seconds))
     return {"type": "http.response.start", "status": head.status, "headers": headers}
+
+
+def _seconds(text: bytes) -> float | None:
+    """What a worker says that a request waited; None where it says nothing that can be believed."""
+    return float(text) if _SECONDS.fullmatch(text) else None
 
 
 def client_headers(head: AnswerHead) -> RawHeaders:

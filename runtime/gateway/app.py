@@ -19,10 +19,13 @@ from runtime.gateway.errors import (
 from runtime.gateway.health import Health
 from runtime.gateway.incoming import Incoming, read_incoming
 from runtime.gateway.intake import Call
+from runtime.gateway.keys import read_key
 from runtime.gateway.metrics import Metrics
+from runtime.gateway.priorities import read_priority
 from runtime.gateway.rates import Rates
 from runtime.gateway.registry import Endpoints, Served
 from runtime.gateway.respond import refuse, send_call_json
+from runtime.gateway.room import Room
 from runtime.gateway.routing import Destination, destination_of
 from runtime.gateway.sync import SyncCalls
 from runtime.wire import new_request_id
@@ -40,6 +43,7 @@ class GatewayApp:
         *,
         endpoints: Endpoints,
         rates: Rates,
+        room: Room,
         sync: SyncCalls,
         asynchronous: AsyncCalls,
         health: Health,
@@ -49,6 +53,7 @@ class GatewayApp:
     ) -> None:
         self._endpoints = endpoints
         self._rates = rates
+        self._room = room
         self._sync = sync
         self._asynchronous = asynchronous
         self._health = health
@@ -97,10 +102,15 @@ class GatewayApp:
             await self._health.check(served)
             await self._answer(call, 200, _HEALTHY, "health")
             return
-        self._rates.check(served, grant, incoming.client)
+        self._room.check_open()
+        call.priority = read_priority(incoming.priority, grant)
+        call.key = read_key(incoming.key)
+        call.caller = f"token:{grant.name}" if grant is not None else f"address:{incoming.client}"
         _check_switched_on(served)
+        await self._rates.check(served, grant, incoming.client, call.headers)
         if incoming.is_async:
             await self._answer(call, 201, await self._asynchronous.serve(call), "accepted")
+            self._log.info("request accepted", request_id=call.id)
         else:
             await self._sync.serve(call)
 
@@ -112,7 +122,7 @@ class GatewayApp:
         self._metrics.count(call.served.name, "refused")
         self._metrics.refused(call.served.name, error.code)
         self._log.info("request refused", request_id=call.id, code=error.code)
-        await refuse(call.send, error, call.id, call.body, _unread_bytes(call.incoming))
+        await refuse(call.send, error, call.id, call.body, _unread_bytes(call.incoming), headers=call.headers)
 
 
 def _check_switched_on(served: Served) -> None:

@@ -13,16 +13,23 @@ from starlette.types import ASGIApp
 from runtime.gateway.answers import Answers
 from runtime.gateway.app import GatewayApp
 from runtime.gateway.asynchronous import AsyncCalls
+from runtime.gateway.dead_api import DeadLettersApi
 from runtime.gateway.endpoints_api import EndpointsApi
+from runtime.gateway.errors import GatewayError
+from runtime.gateway.events import EventsApi
 from runtime.gateway.health import Health
 from runtime.gateway.holding import Holding
 from runtime.gateway.inner import InnerApp
 from runtime.gateway.intake import Intake
+from runtime.gateway.looks import Looks
 from runtime.gateway.metrics import Metrics
 from runtime.gateway.platform_app import platform_app
 from runtime.gateway.rates import Rates
 from runtime.gateway.registry import Endpoints
 from runtime.gateway.requests_api import RequestsApi
+from runtime.gateway.room import DEFAULT_MOST, MIB, Most, Room
+from runtime.gateway.store_room import StoreRoom
+from runtime.gateway.stored import StoredAnswers
 from runtime.gateway.sync import SyncCalls
 from runtime.gateway.waiters import Waiters
 from runtime.objects import Objects
@@ -45,8 +52,22 @@ class Gateway:
     """Serves workers."""
     endpoints: Endpoints
     waiters: Waiters
+    room: Room
     holding: Holding
     objects: Objects
+
+    def open(self) -> None:
+        """The clients' port is open."""
+        self.room.is_serving = True
+
+    def begin_leaving(self) -> None:
+        """The clients' port closes; who waits may go on."""
+        self.room.is_leaving.set()
+
+    def close(self, error: GatewayError) -> None:
+        """Let everybody who still waits, or comes, have an error."""
+        self.room.close(error)
+        self.waiters.refuse_all(error)
 
     async def go_on(self) -> None:
         """Do for ever what no request does: follow records, renew holds, remove old objects."""
@@ -71,13 +92,19 @@ def assemble(
     public_url: str,
     log: structlog.typing.FilteringBoundLogger,
     clock: Callable[[], float],
+    most: Most = DEFAULT_MOST,
 ) -> Gateway:
     """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's."""
     name = f"gateway-{secrets.token_hex(8)}"
     endpoints, waiters, metrics = Endpoints(places, log), Waiters(), Metrics()
-    intake = Intake(queue, objects, clock)
-    states = EndpointsApi(queue, intake, endpoints, metrics, public_url)
-    requests = RequestsApi(queue, intake, objects, endpoints, waiters, public_url)
+    room = Room(clock, most)
+    looks = Looks(queue, clock)
+    intake = Intake(queue, objects, looks, room, StoreRoom(places.objects, clock, most.store_mib * MIB))
+    states = EndpointsApi(queue, looks, room, endpoints, metrics, public_url)
+    requests = RequestsApi(queue, looks, objects, endpoints, waiters, public_url)
+    dead = DeadLettersApi(queue, objects, endpoints, public_url)
+    events = EventsApi(queue, looks, room, states, clock, public_url)
+    routes = [*states.routes(), *requests.routes(), *dead.routes(), *events.routes()]
 
     def caller(secret: str) -> Caller:
         return Caller(name, inner_url, secret)
@@ -85,25 +112,30 @@ def assemble(
     return Gateway(
         clients=GatewayApp(
             endpoints=endpoints,
-            rates=Rates(clock),
+            rates=Rates(queue),
+            room=room,
             sync=SyncCalls(
                 queue=queue,
                 intake=intake,
+                stored=StoredAnswers(queue, objects, room, clock),
                 waiters=waiters,
+                looks=looks,
+                room=room,
                 metrics=metrics,
                 caller=caller,
                 clock=clock,
                 log=log,
             ),
             asynchronous=AsyncCalls(intake, public_url),
-            health=Health(queue, intake),
-            platform=platform_app([*states.routes(), *requests.routes()], log),
+            health=Health(queue, looks),
+            platform=platform_app(routes, log),
             metrics=metrics,
             log=log,
         ),
-        inner=InnerApp(Answers(waiters, metrics, clock, log), platform_app(states.metrics_routes(), log)),
+        inner=InnerApp(Answers(waiters, metrics, clock, log), platform_app(states.inner_routes(), log)),
         endpoints=endpoints,
         waiters=waiters,
+        room=room,
         holding=Holding(queue, name, waiters, log),
         objects=objects,
     )

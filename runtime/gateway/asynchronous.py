@@ -18,12 +18,8 @@ class AsyncCalls:
         Raises:
             GatewayError: it was not accepted.
         """
-        body = await self._intake.read_body(call)
-        try:
-            await self._intake.enqueue(call, body, caller=None)
-        except BaseException:
-            await self._intake.forget_body(body)
-            raise
+        enqueued, _ = await self._intake.enqueue(call)
+        await self._intake.explain(call, enqueued.position)
         base = call.incoming.base_url(self._public_url)
         return json.dumps({"response_id": call.id, "poll_url": poll_url(base, call.id)}).encode()
 

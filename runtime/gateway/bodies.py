@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import Receive
 
@@ -36,6 +36,8 @@ class BodyReader:
     receive: Receive
     most_bytes: int = 0
     is_read: bool = False
+    listeners: list[Callable[[bytes], None]] = field(default_factory=list)
+    """Told every piece as it comes."""
 
     async def read(
         self,
@@ -66,14 +68,17 @@ class BodyReader:
         size = await objects.write(name, self._rest(first))
         return Body(b"", name, size)
 
-    async def drop_rest(self) -> None:
-        """Read what is left and forget it.
+    async def drop_rest(self, most: int) -> None:
+        """Read what is left, up to so many bytes, and forget it.
 
         Raises:
+            BodyTimeoutError: the client fell silent.
             ClientGoneError: the client went away.
         """
-        while not self.is_read:
-            await self._next()
+        self.listeners.clear()
+        dropped = 0
+        while not self.is_read and dropped < most:
+            dropped += len(await self._next())
 
     async def _read_up_to(self, most: int) -> bytes:
         """The body's beginning: all of it, or as soon as it is more than `most` bytes."""
@@ -105,6 +110,8 @@ class BodyReader:
             raise ClientGoneError
         self.is_read = not message.get("more_body", False)
         body: bytes = message.get("body", b"")
+        for listener in self.listeners:
+            listener(body)
         return body
 
     def _too_large(self) -> BodyTooLargeError:

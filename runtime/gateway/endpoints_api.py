@@ -8,12 +8,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from runtime.gateway.access import identify, may_call
-from runtime.gateway.errors import ForbiddenError, QueueAwayError
+from runtime.gateway.access import admit_owner, identify, may_call
+from runtime.gateway.errors import QueueAwayError
 from runtime.gateway.incoming import read_incoming
-from runtime.gateway.intake import QUEUE_SECONDS, Intake, queue_away
+from runtime.gateway.looks import QUEUE_SECONDS, Looks, queue_away
 from runtime.gateway.metrics import CONTENT_TYPE, Metrics
 from runtime.gateway.registry import Endpoints, Served
+from runtime.gateway.room import Room
 from runtime.gateway.views import show_endpoint
 from runtime.queue.port import EndpointView, Queue, QueueError
 
@@ -23,7 +24,8 @@ class EndpointsApi:
     """What the platform says of its endpoints and of itself."""
 
     queue: Queue
-    intake: Intake
+    looks: Looks
+    room: Room
     endpoints: Endpoints
     metrics: Metrics
     public_url: str
@@ -38,8 +40,12 @@ class EndpointsApi:
         ]
 
     def metrics_routes(self) -> list[Route]:
-        """What the inner port has of them."""
+        """What every port has of them."""
         return [Route("/metrics", self.show_metrics)]
+
+    def inner_routes(self) -> list[Route]:
+        """What the inner port has of them."""
+        return [Route("/healthz", self.show_readiness), *self.metrics_routes()]
 
     async def list_endpoints(self, request: Request) -> Response:
         """The endpoints that the caller's token opens."""
@@ -52,13 +58,24 @@ class EndpointsApi:
 
     async def show_endpoint(self, request: Request) -> Response:
         """One endpoint."""
-        grant = identify(request.headers.get("authorization", ""), self.endpoints.records.tokens)
-        name = request.path_params["name"]
-        if not may_call(grant, name):
-            raise ForbiddenError(f"The token {grant.name!r} does not open the endpoint {name[:80]!r}.")
-        served = self.endpoints.find(name)
-        view = await self.intake.look(served)
+        served = self.admit(request)
+        view = await self.looks.now(served.name)
         return JSONResponse(show_endpoint(served, view, self._base_url(request)))
+
+    def admit(self, request: Request) -> Served:
+        """The endpoint in the path, for a caller whose token opens it.
+
+        Raises:
+            GatewayError: there is no such endpoint, or the token does not open it.
+        """
+        name = request.path_params["name"]
+        admit_owner(request, self.endpoints.records.tokens, name)
+        return self.endpoints.find(name)
+
+    async def show_readiness(self, _request: Request) -> Response:
+        """Whether this very process serves clients: not yet or not any more is 503."""
+        self.room.check_serving()
+        return JSONResponse({"status": "ok"})
 
     async def show_health(self, _request: Request) -> Response:
         """Whether this gateway can take requests: its queue answers."""
@@ -80,7 +97,7 @@ class EndpointsApi:
     async def _look_all(self, wanted: Sequence[Served]) -> Mapping[str, EndpointView]:
         try:
             async with asyncio.TaskGroup() as group:
-                looks = {served.name: group.create_task(self.intake.look(served)) for served in wanted}
+                looks = {served.name: group.create_task(self.looks.now(served.name)) for served in wanted}
         except ExceptionGroup as faults:
             raise faults.exceptions[0] from faults
         return {name: look.result() for name, look in looks.items()}

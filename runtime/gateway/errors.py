@@ -3,9 +3,9 @@
 GatewayError
 ├── the request:   UnknownRouteError UnknownEndpointError UnknownRequestError UnauthorizedError
 │                  MethodError ForbiddenError MalformedRequestError BodyTooLargeError
-│                  BodyTimeoutError WebSocketError
+│                  BodyTimeoutError WebSocketError KeyTakenError NotDeadError
 ├── not now:       FullError RateLimitedError QueueAwayError NotReadyError SwitchedOffError
-│                  StoppingError NotFinishedError
+│                  GatewayFullError StoreFullError StoppingError NotFinishedError
 ├── no answer:     WaitedTooLongError RanTooLongError FailedError DeadLetterError CancelledByUserError
 │                  LostError AnswerNotKeptError
 └── InternalError
@@ -114,6 +114,20 @@ class WebSocketError(GatewayError):
     code = "websocket-unsupported"
 
 
+class KeyTakenError(GatewayError):
+    """The `Idempotency-Key` was first sent with another request."""
+
+    status = 422
+    code = "key-conflict"
+
+
+class NotDeadError(GatewayError):
+    """Only a dead letter can be replayed."""
+
+    status = 409
+    code = "not-dead"
+
+
 class FullError(GatewayError):
     """The endpoint's queue is full."""
 
@@ -126,6 +140,20 @@ class RateLimitedError(GatewayError):
 
     status = 429
     code = "rate-limited"
+
+
+class GatewayFullError(GatewayError):
+    """This gateway has as many clients, or reads as many bytes, as it may at one time."""
+
+    status = 503
+    code = "gateway-full"
+
+
+class StoreFullError(GatewayError):
+    """The object store has no room for a large body."""
+
+    status = 503
+    code = "store-full"
 
 
 class QueueAwayError(GatewayError):

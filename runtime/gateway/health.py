@@ -3,7 +3,7 @@
 import asyncio
 
 from runtime.gateway.errors import NotReadyError
-from runtime.gateway.intake import QUEUE_SECONDS, Intake, queue_away
+from runtime.gateway.looks import QUEUE_SECONDS, Looks, queue_away
 from runtime.gateway.metrics import count_replicas
 from runtime.gateway.registry import Served
 from runtime.queue.port import Queue, QueueError, ReplicaState
@@ -16,9 +16,9 @@ RETRY_SECONDS = 1.0
 class Health:
     """Tells whether an endpoint could answer now."""
 
-    def __init__(self, queue: Queue, intake: Intake) -> None:
+    def __init__(self, queue: Queue, looks: Looks) -> None:
         self._queue = queue
-        self._intake = intake
+        self._looks = looks
 
     async def check(self, served: Served) -> None:
         """Return when a replica is ready or busy.
@@ -27,7 +27,7 @@ class Health:
             NotReadyError: none is; one has been asked for.
             QueueAwayError: the queue is away.
         """
-        view = await self._intake.look(served)
+        view = await self._looks.now(served.name)
         if count_replicas(view, ReplicaState.READY, ReplicaState.BUSY):
             return
         try:

@@ -5,9 +5,8 @@ import asyncio
 import structlog
 
 from runtime.gateway.errors import CancelledByUserError, GatewayError
-from runtime.gateway.intake import QUEUE_SECONDS
-from runtime.gateway.outcome import is_final, why_no_answer
-from runtime.gateway.sync import lost
+from runtime.gateway.looks import QUEUE_SECONDS
+from runtime.gateway.outcome import is_final, lost, why_no_answer
 from runtime.gateway.waiters import Waiters
 from runtime.queue.port import HOLD_SECONDS, Queue, QueueError, RequestView
 
@@ -54,7 +53,11 @@ class Holding:
     async def _tell(self, request_id: str) -> None:
         view = await self._queue.find(request_id)
         waiter = self._waiters.find(request_id)
-        if waiter is not None:
+        if waiter is None:
+            return
+        if view is not None and view.answer is not None:
+            waiter.turn_to_stored()
+        else:
             waiter.refuse(_why_in_vain(view))
 
 

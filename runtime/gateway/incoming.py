@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from runtime.wire import Headers
-from runtime.wire.headers import ASYNC, HOP_BY_HOP
+from runtime.wire.headers import ASYNC, HOP_BY_HOP, IDEMPOTENCY_KEY, PRIORITY
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 _HOP_BY_HOP = frozenset(name.encode() for name in HOP_BY_HOP)
 _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_PRIORITY, _KEY = PRIORITY.encode(), IDEMPOTENCY_KEY.encode()
 _NOTED = (
-    frozenset({b"host", b"authorization", b"connection", b"upgrade", ASYNC.encode()}) | _FORWARDED | _FRAMING
+    frozenset({b"host", b"authorization", b"connection", b"upgrade", ASYNC.encode(), _PRIORITY, _KEY})
+    | _FORWARDED
+    | _FRAMING
 )
 # The gateway itself answers `Expect`, and frames the body anew from what it read.
 _NOT_PASSED = _HOP_BY_HOP | _FORWARDED | _FRAMING | {b"expect"}
@@ -42,6 +45,10 @@ class Incoming:
     is_framed: bool
     """Whether it announced a body, be it an empty one."""
     content_length: int | None
+    priority: str
+    """What X-Priority says; empty where it is absent."""
+    key: str
+    """What Idempotency-Key says; empty where it is absent."""
     passed_on: RawHeaders
     """Headers for the model: end-to-end ones, in order, and the forwarding ones."""
 
@@ -94,6 +101,8 @@ def read_incoming(scope: Scope) -> Incoming:
         is_websocket=noted.get(b"upgrade", b"").lower() == b"websocket",
         is_framed=b"content-length" in noted or b"transfer-encoding" in noted,
         content_length=int(length) if length.isdigit() else None,
+        priority=noted.get(_PRIORITY, b"").decode("latin-1"),
+        key=noted.get(_KEY, b"").decode("latin-1"),
         passed_on=passed_on,
     )
 

@@ -2,35 +2,36 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from starlette.types import Send
 
-from runtime.gateway.bodies import Body, BodyReader
-from runtime.gateway.errors import FullError, QueueAwayError
-from runtime.gateway.incoming import Incoming
-from runtime.gateway.metrics import count_replicas
+from runtime.gateway.bodies import INLINE_BYTES, Body, BodyReader
+from runtime.gateway.errors import FullError, KeyTakenError
+from runtime.gateway.incoming import Incoming, RawHeaders
+from runtime.gateway.keys import Fingerprint
+from runtime.gateway.looks import QUEUE_SECONDS, Looks, queue_away
 from runtime.gateway.registry import Served
+from runtime.gateway.room import Room
+from runtime.gateway.store_room import StoreRoom
 from runtime.objects import Objects
 from runtime.queue.port import (
     Caller,
     EndpointView,
+    Enqueued,
+    IdempotencyKey,
+    KeyConflictError,
     NewRequest,
     Queue,
     QueueFullError,
     QueueUnavailableError,
-    ReplicaState,
 )
+from runtime.waiting import Waiting, explain, seconds_until_clear
 from runtime.wire import RequestHead
+from runtime.wire.headers import IDEMPOTENCY_REPLAYED, QUEUE_ESTIMATE, QUEUE_POSITION
 
-QUEUE_SECONDS = 5.0
-"""Longest wait for one move of the queue."""
-ESTIMATE_SECONDS = 1.0
-"""How long an estimate for refusals is used again, so that a flood of them costs the queue nothing."""
-QUEUE_RETRY_SECONDS = 2.0
-"""Retry-After while the queue is away: a restart takes about that long."""
-DEFAULT_RUN_SECONDS = 1.0
-"""Assumed run of a request while none has been measured."""
+_REPLAYED = IDEMPOTENCY_REPLAYED.encode()
+_POSITION, _ESTIMATE = QUEUE_POSITION.encode(), QUEUE_ESTIMATE.encode()
 
 
 @dataclass(slots=True)
@@ -43,50 +44,111 @@ class Call:
     target: str
     body: BodyReader
     send: Send
-
-
-def seconds_until_room(view: EndpointView, served: Served) -> float:
-    """How long what waits now will take: the honest Retry-After of a full queue.
-
-    Waiting requests x average run / replicas that can run them (`replicas.max` before any is ready), at
-    least 1 s and at most `limits.queue_seconds`, for nothing waits longer.
-    """
-    run = DEFAULT_RUN_SECONDS if view.run_seconds is None else view.run_seconds
-    serving = count_replicas(view, ReplicaState.READY, ReplicaState.BUSY) or max(1, served.record.scaling.max)
-    return min(max(1.0, view.waiting * run / serving), float(served.record.limits.queue_seconds))
+    priority: int = 1
+    caller: str = ""
+    """Who calls: a token's name or an address, told apart."""
+    key: str | None = None
+    """Its Idempotency-Key."""
+    headers: RawHeaders = field(default_factory=list)
+    """What every answer to it says, beside its own headers."""
 
 
 class Intake:
     """Reads bodies and enqueues requests, with the queue's refusals as answers for the client."""
 
-    def __init__(self, queue: Queue, objects: Objects, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, queue: Queue, objects: Objects, looks: Looks, room: Room, store_room: StoreRoom
+    ) -> None:
         self._queue = queue
         self._objects = objects
-        self._clock = clock
-        self._estimates: dict[str, tuple[float, float]] = {}
+        self._looks = looks
+        self._room = room
+        self._store_room = store_room
 
-    async def read_body(self, call: Call) -> Body:
-        """The call's body; a full queue refuses before a large one is read.
+    async def enqueue(
+        self, call: Call, begin_wait: Callable[[], Caller] | None = None
+    ) -> tuple[Enqueued, str | None]:
+        """Read the call's body and journal the call; when this returns, the queue has it.
+
+        `begin_wait` is called in between: from then on a worker may come with the answer. Async without it.
+
+        The body's name in the object store comes back too, None where it has none there. A repetition has
+        the id of the first request from here on, and nothing of its own is kept.
 
         Raises:
-            GatewayError: the body or the queue does not allow it.
+            GatewayError: the body or the queue does not allow it; nothing is kept.
         """
+        fingerprint = Fingerprint(call.incoming.method, call.target) if call.key is not None else None
+        if fingerprint is not None:
+            call.body.listeners.append(fingerprint.add)
+        body = await self._read_body(call)
+        key = None
+        if fingerprint is not None and call.key is not None:
+            key = fingerprint.key(call.caller, call.served.name, call.key)
+        caller = begin_wait() if begin_wait is not None else None
+        try:
+            enqueued = await self._store(call, body, caller, key)
+        except BaseException:
+            await self.forget_body(body.ref)
+            raise
+        if not enqueued.is_repeat:
+            return enqueued, body.ref
+        await self.forget_body(body.ref)
+        call.id = enqueued.request_id
+        call.headers.append((_REPLAYED, b"true"))
+        return enqueued, None
 
-        async def check_room() -> None:
-            view = await self.look(call.served)
-            if view.waiting >= call.served.bounds.waiting:
-                raise self._full(call.served, view)
+    async def explain(self, call: Call, position: int | None) -> Waiting | None:
+        """Why the call waits and for how long; its answer's headers will say so. None if nobody knows."""
+        if position is None:
+            return None
+        call.headers.append((_POSITION, b"%d" % position))
+        view = await self._looks.recent_if_any(call.served.name)
+        if view is None:
+            return None
+        why = explain(view, call.served.record.scaling, position)
+        if why.estimate_seconds is not None:
+            call.headers.append((_ESTIMATE, b"%.1f" % why.estimate_seconds))
+        return why
 
+    async def forget_body(self, ref: str | None) -> None:
+        """Remove a stored body that nobody will read."""
+        if ref is not None:
+            await self._objects.remove(ref)
+
+    async def _read_body(self, call: Call) -> Body:
         declared = call.incoming.content_length
-        return await call.body.read(call.id, declared, self._objects, check_room)
+        with self._room.body() as held:
+            size = 0
 
-    async def enqueue(self, call: Call, body: Body, caller: Caller | None) -> None:
-        """Journal the call; when this returns, the queue has it.
+            def make_room(chunk: bytes) -> None:
+                nonlocal size
+                size += len(chunk)
+                held.grow(size)
 
-        Raises:
-            FullError: there is no room; says when there may be.
-            QueueAwayError: the queue is away.
-        """
+            async def check_room() -> None:
+                await self._check_room(call, declared)
+
+            if declared is not None and declared <= call.served.most_body_bytes:
+                held.grow(declared)
+            call.body.listeners.append(make_room)
+            return await call.body.read(call.id, declared, self._objects, check_room)
+
+    async def _check_room(self, call: Call, declared: int | None) -> None:
+        """Refuse a large body while the queue or the object store is full."""
+        served = call.served
+        view = await self._looks.recent(served.name)
+        if view.waiting >= served.bounds.waiting:
+            # What was seen may be a second old; a refusal must be true now.
+            view = await self._looks.now(served.name)
+            if view.waiting >= served.bounds.waiting:
+                raise full(served, "waiting", view)
+        size = INLINE_BYTES if declared is None else declared
+        await self._store_room.check(size, _seconds_until_clear(view, served))
+
+    async def _store(
+        self, call: Call, body: Body, caller: Caller | None, key: IdempotencyKey | None
+    ) -> Enqueued:
         served = call.served
         headers = call.incoming.headers_for_model(body.size, with_authorization=not served.is_private)
         request = NewRequest(
@@ -97,56 +159,37 @@ class Intake:
             body_ref=body.ref,
             body_bytes=body.size,
             caller=caller,
+            priority=call.priority,
+            key=key,
         )
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
-                await self._queue.enqueue(request, served.bounds)
+                return await self._queue.enqueue(request, served.bounds)
         except QueueFullError as exc:
-            raise await self._refusal(served) from exc
+            # The view may be a second old, but how many wait is known.
+            view = await self._looks.recent(served.name)
+            raise full(served, exc.bound, replace(view, waiting=exc.waiting)) from exc
+        except KeyConflictError as exc:
+            raise KeyTakenError(
+                "The Idempotency-Key was first sent with another method, path or body."
+                " Send another key, or the same request."
+            ) from exc
         except (QueueUnavailableError, TimeoutError) as exc:
             raise queue_away() from exc
 
-    async def look(self, served: Served) -> EndpointView:
-        """The endpoint now.
 
-        Raises:
-            QueueAwayError: the queue is away.
-        """
-        try:
-            async with asyncio.timeout(QUEUE_SECONDS):
-                return await self._queue.look(served.name)
-        except (QueueUnavailableError, TimeoutError) as exc:
-            raise queue_away() from exc
-
-    async def forget_body(self, body: Body) -> None:
-        """Remove a stored body that nobody will read."""
-        if body.ref is not None:
-            await self._objects.remove(body.ref)
-
-    async def _refusal(self, served: Served) -> FullError:
-        made_at, seconds = self._estimates.get(served.name, (0.0, 0.0))
-        if self._clock() - made_at < ESTIMATE_SECONDS and seconds:
-            return full(served, seconds)
-        return self._full(served, await self.look(served))
-
-    def _full(self, served: Served, view: EndpointView) -> FullError:
-        seconds = seconds_until_room(view, served)
-        self._estimates[served.name] = (self._clock(), seconds)
-        return full(served, seconds)
-
-
-def full(served: Served, seconds: float) -> FullError:
+def full(served: Served, bound: str, view: EndpointView) -> FullError:
     """The refusal of a full queue."""
+    most = (
+        f"{served.bounds.waiting} requests may wait, limits.waiting"
+        if bound == "waiting"
+        else f"{served.bounds.waiting_bytes} bytes of bodies may wait"
+    )
     return FullError(
-        f"The queue of {served.name!r} is full ({served.bounds.waiting} requests may wait, limits.waiting). "
-        "Try again later.",
-        retry_after=seconds,
+        f"The queue of {served.name!r} is full ({most}). Try again later.",
+        retry_after=_seconds_until_clear(view, served),
     )
 
 
-def queue_away() -> QueueAwayError:
-    """The refusal while the queue is away."""
-    return QueueAwayError(
-        "The queue cannot be reached, so nothing was accepted. Try again shortly.",
-        retry_after=QUEUE_RETRY_SECONDS,
-    )
+def _seconds_until_clear(view: EndpointView, served: Served) -> float:
+    return seconds_until_clear(view, served.record.scaling, float(served.record.limits.queue_seconds))

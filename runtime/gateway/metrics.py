@@ -1,17 +1,19 @@
 """What the gateway counts, and the queue's state at scrape, in the Prometheus text format."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from runtime.queue.port import EndpointView, ReplicaState
+from runtime.gateway.waiters import Phase, Waiter
+from runtime.queue.port import EndpointView, ReplicaState, ReplicaView
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Of what `Metrics.expose` gives."""
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+_ERRORS = (-300, -60, -30, -10, -5, -2, -1, -0.5, -0.1, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
 class _Children:
@@ -19,9 +21,31 @@ class _Children:
 
     def __init__(self, metrics: "Metrics", endpoint: str) -> None:
         self.answer_wait = metrics.answer_wait_seconds.labels(endpoint)
+        self.queue_wait = metrics.queue_wait_seconds.labels(endpoint)
+        self.run = metrics.run_seconds.labels(endpoint)
+        self.estimate_error = metrics.estimate_error_seconds.labels(endpoint)
         self.total = metrics.request_seconds.labels(endpoint)
         self.in_flight = metrics.in_flight_requests.labels(endpoint)
         self.outcomes: dict[str, Counter] = {}
+
+
+class _Started:
+    """Counts each replica once when it is first seen to have become ready."""
+
+    def __init__(self, metrics: "Metrics") -> None:
+        self._metrics = metrics
+        self._seen: dict[str, set[tuple[str, float]]] = {}
+
+    def note(self, endpoint: str, replicas: Sequence[ReplicaView]) -> None:
+        """The endpoint's replicas now; those that are gone are forgotten."""
+        before = self._seen.get(endpoint, set())
+        ready = {(it.id, it.joined_at): it.ready_at for it in replicas if it.ready_at is not None}
+        for (replica, joined_at), ready_at in ready.items():
+            if (replica, joined_at) not in before:
+                self._metrics.cold_starts.labels(endpoint).inc()
+                stage = self._metrics.replica_start_seconds.labels(endpoint, "model")
+                stage.observe(max(0.0, ready_at - joined_at))
+        self._seen[endpoint] = set(ready)
 
 
 class Metrics:
@@ -55,6 +79,41 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self.queue_wait_seconds = Histogram(
+            "moorage_queue_wait_seconds",
+            "From accepting a sync request to its take by a replica.",
+            ["endpoint"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.run_seconds = Histogram(
+            "moorage_run_seconds",
+            "From the take of a sync request to the last byte of its answer.",
+            ["endpoint"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.estimate_error_seconds = Histogram(
+            "moorage_wait_estimate_error_seconds",
+            "The wait that a sync request was told when it was accepted, less the one that it had.",
+            ["endpoint"],
+            buckets=_ERRORS,
+            registry=self._registry,
+        )
+        self.replica_start_seconds = Histogram(
+            "moorage_replica_start_seconds",
+            "How long replicas took to become ready, by stage, of those seen at a scrape.",
+            ["endpoint", "stage"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.cold_starts = Counter(
+            "moorage_cold_starts",
+            "Replicas that became ready, of those seen at a scrape.",
+            ["endpoint"],
+            registry=self._registry,
+        )
+        self._started = _Started(self)
         self.in_flight_requests = Gauge(
             "moorage_in_flight_requests",
             "Sync requests that this gateway holds now.",
@@ -71,11 +130,19 @@ class Metrics:
         """The first byte of an answer leaves."""
         self._of(endpoint).answer_wait.observe(seconds)
 
-    def ended(self, endpoint: str, seconds: float) -> None:
+    def ended(self, waiter: Waiter, now: float) -> None:
         """A sync request waits no longer, however it ended."""
-        children = self._of(endpoint)
+        children, total = self._of(waiter.endpoint), now - waiter.opened_at
         children.in_flight.dec()
-        children.total.observe(seconds)
+        children.total.observe(total)
+        waited = waiter.waited_seconds
+        if waited is None:
+            return
+        children.queue_wait.observe(waited)
+        if waiter.phase is Phase.DONE:
+            children.run.observe(max(0.0, total - waited))
+        if waiter.estimate_seconds is not None:
+            children.estimate_error.observe(waiter.estimate_seconds - waited)
 
     def count(self, endpoint: str, outcome: str) -> None:
         """One request and how it ended: answered, accepted, refused, gone, broken or health."""
@@ -90,6 +157,8 @@ class Metrics:
 
     def expose(self, views: Mapping[str, EndpointView]) -> bytes:
         """Everything as text: the gateway's own figures, and the queue's as it was just looked at."""
+        for endpoint, view in views.items():
+            self._started.note(endpoint, view.replicas)
         snapshot = CollectorRegistry()
         snapshot.register(_QueueSnapshot(views))
         return generate_latest(self._registry) + generate_latest(snapshot)

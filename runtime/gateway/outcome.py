@@ -6,6 +6,7 @@ from runtime.gateway.errors import (
     DeadLetterError,
     FailedError,
     GatewayError,
+    LostError,
     NotFinishedError,
     WaitedTooLongError,
 )
@@ -29,6 +30,11 @@ def why_no_answer(view: RequestView) -> GatewayError:
             return AnswerNotKeptError("The answer is not stored (any more).")
         case RequestState.WAITING | RequestState.RUNNING:
             return NotFinishedError(f"The request is {view.state.value}; poll until it is completed.")
+
+
+def lost() -> LostError:
+    """The error of a request that the queue does not know."""
+    return LostError("The queue knows the request no longer: it was cancelled, or the queue lost its data.")
 
 
 def is_final(state: RequestState) -> bool:

@@ -10,19 +10,18 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from runtime.gateway.access import admit
-from runtime.gateway.answers import BODILESS, client_headers
-from runtime.gateway.errors import AnswerNotKeptError, CancelledByUserError, UnknownRequestError
-from runtime.gateway.incoming import RawHeaders, read_incoming
-from runtime.gateway.intake import QUEUE_SECONDS, Intake, queue_away
+from runtime.gateway.errors import CancelledByUserError, UnknownRequestError
+from runtime.gateway.incoming import read_incoming
+from runtime.gateway.looks import QUEUE_SECONDS, Looks, queue_away
 from runtime.gateway.outcome import is_final, why_no_answer
 from runtime.gateway.registry import Endpoints, Served
+from runtime.gateway.stored import open_stored
 from runtime.gateway.views import show_completed, show_pending
 from runtime.gateway.waiters import Waiters
-from runtime.objects import NoObjectError, Objects
+from runtime.objects import Objects
 from runtime.queue.port import Answer, Queue, QueueError, RequestView
 from runtime.waiting import explain
-from runtime.wire import AnswerHead, endpoint_of, is_request_id
-from runtime.wire.headers import REQUEST_ID
+from runtime.wire import endpoint_of, is_request_id
 
 T = TypeVar("T")
 
@@ -32,7 +31,7 @@ class RequestsApi:
     """What the platform says of requests. Whoever may call an endpoint may ask for its requests."""
 
     queue: Queue
-    intake: Intake
+    looks: Looks
     objects: Objects
     endpoints: Endpoints
     waiters: Waiters
@@ -53,15 +52,16 @@ class RequestsApi:
         base = read_incoming(request.scope).base_url(self.public_url)
         if is_final(view.state):
             return JSONResponse(show_completed(view, base))
-        why = explain(await self.intake.look(served), served.record.scaling, view.position)
-        return JSONResponse(show_pending(view, why, base), status_code=202)
+        why = explain(await self.looks.now(served.name), served.record.scaling, view.position)
+        shown = show_pending(view, why, base) | {"waited_seconds": round(view.waited_seconds, 1)}
+        return JSONResponse(shown, status_code=202)
 
     async def cancel(self, request: Request) -> Response:
         """Cancel a request; one at its end stays as it is."""
         _, request_id = self._admit(request)
-        state = await _moved(self.queue.cancel(request_id))
+        state = await moved(self.queue.cancel(request_id))
         if state is None:
-            raise _unknown(request_id)
+            raise unknown_request(request_id)
         waiter = self.waiters.find(request_id)
         if waiter is not None:
             waiter.refuse(CancelledByUserError("The request was cancelled."))
@@ -76,38 +76,30 @@ class RequestsApi:
         return await self._stored(request_id, view.answer)
 
     async def _stored(self, request_id: str, answer: Answer) -> Response:
-        status = answer.head.status
-        response: Response
-        if answer.body_ref is None:
-            size, response = len(answer.body), Response(answer.body, status_code=status)
-        else:
-            try:
-                size = await self.objects.size(answer.body_ref)
-            except NoObjectError as exc:
-                raise AnswerNotKeptError("The answer is not stored any more.") from exc
-            response = StreamingResponse(self.objects.read(answer.body_ref), status_code=status)
-        response.raw_headers = stored_headers(answer.head, size, request_id)
+        stored = await open_stored(self.objects, request_id, answer)
+        response = StreamingResponse(stored.chunks, status_code=stored.status)
+        response.raw_headers = stored.headers
         return response
 
     def _admit(self, request: Request) -> tuple[Served, str]:
         """The request's endpoint and id, for a caller that may call that endpoint."""
         request_id = request.path_params["request_id"]
         if not is_request_id(request_id):
-            raise _unknown(request_id)
+            raise unknown_request(request_id)
         served = self.endpoints.records.endpoints.get(endpoint_of(request_id))
         if served is None:
-            raise _unknown(request_id)
+            raise unknown_request(request_id)
         admit(served, request.headers.get("authorization", ""), self.endpoints.records.tokens)
         return served, request_id
 
     async def _find(self, request_id: str) -> RequestView:
-        view = await _moved(self.queue.find(request_id))
+        view = await moved(self.queue.find(request_id))
         if view is None:
-            raise _unknown(request_id)
+            raise unknown_request(request_id)
         return view
 
 
-async def _moved(move: Awaitable[T]) -> T:
+async def moved(move: Awaitable[T]) -> T:
     """What a move of the queue gives, within its time."""
     try:
         async with asyncio.timeout(QUEUE_SECONDS):
@@ -116,14 +108,6 @@ async def _moved(move: Awaitable[T]) -> T:
         raise queue_away() from exc
 
 
-def stored_headers(head: AnswerHead, size: int, request_id: str) -> RawHeaders:
-    """A stored answer's headers, with the length that is true of what is stored (a HEAD stores no body)."""
-    headers = [pair for pair in client_headers(head) if pair[0] != b"content-length"]
-    if head.status not in BODILESS:
-        headers.append((b"content-length", b"%d" % size))
-    headers.append((REQUEST_ID.encode(), request_id.encode()))
-    return headers
-
-
-def _unknown(request_id: str) -> UnknownRequestError:
+def unknown_request(request_id: str) -> UnknownRequestError:
+    """The error of an id that no request has."""
     return UnknownRequestError(f"There is no request {request_id[:128]!r}, or it was forgotten.")

@@ -7,13 +7,15 @@ import json
 from starlette.types import Send
 
 from runtime.gateway.bodies import INLINE_BYTES, BodyReader, ClientGoneError
-from runtime.gateway.errors import GatewayError
+from runtime.gateway.errors import BodyTimeoutError, GatewayError
 from runtime.gateway.incoming import RawHeaders
 from runtime.gateway.intake import Call
 from runtime.wire.headers import REQUEST_ID
 
-LINGER_SECONDS = 5.0
+LINGER_SECONDS = 30.0
 """How long the rest of a refused body is read and dropped before its connection is closed."""
+LINGER_BYTES = 256 * 1024 * 1024
+"""How much of it."""
 
 _REQUEST_ID = REQUEST_ID.encode()
 
@@ -35,22 +37,30 @@ async def send_json(
 
 async def send_call_json(call: Call, status: int, body: bytes) -> None:
     """One JSON answer to an endpoint's caller."""
-    await send_json(call.send, status, body, [(_REQUEST_ID, call.id.encode())])
+    await send_json(call.send, status, body, [(_REQUEST_ID, call.id.encode()), *call.headers])
 
 
-async def refuse(send: Send, error: GatewayError, request_id: str, reader: BodyReader, declared: int) -> None:
+async def refuse(
+    send: Send,
+    error: GatewayError,
+    request_id: str,
+    reader: BodyReader,
+    declared: int,
+    *,
+    headers: RawHeaders | None = None,
+) -> None:
     """Answer with an error, also in the middle of a large body.
 
     A client that is still sending would take a closed connection for a fault and never read the answer.
     So the answer goes out first, the rest of the body is dropped for a while, and then comes the end.
     """
-    headers = [(_REQUEST_ID, request_id.encode()), *error.headers]
+    headers = [(_REQUEST_ID, request_id.encode()), *error.headers, *(headers or [])]
     body = error_body(error, request_id)
     if reader.is_read or declared <= INLINE_BYTES:
         await send_json(send, error.status, body, headers)
         return
     await send_json(send, error.status, body, [*headers, (b"connection", b"close")], more_body=True)
-    with contextlib.suppress(TimeoutError, ClientGoneError):
+    with contextlib.suppress(TimeoutError, BodyTimeoutError, ClientGoneError):
         async with asyncio.timeout(LINGER_SECONDS):
-            await reader.drop_rest()
+            await reader.drop_rest(LINGER_BYTES)
     await send({"type": "http.response.body"})

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.gateway.room import DEFAULT_MOST, Most
+
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _MOST_PORT = 65_535
 
@@ -31,6 +33,10 @@ class Settings:
     """`MOORAGE_PUBLIC_URL`: address for clients that send no usable Host; of `port` unless given."""
     grace_seconds: float
     """`MOORAGE_GRACE_SECONDS`: how long requests may still finish after SIGTERM; 30 unless given."""
+    is_port_shared: bool
+    """`MOORAGE_REUSE_PORT`: `1` lets a successor listen on `port` before this gateway has left; off unless given."""
+    most: Most
+    """`MOORAGE_MOST_CLIENTS`, `MOORAGE_MOST_BODY_MIB`, `MOORAGE_MOST_STORE_MIB`: bounds of the process in all."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -51,6 +57,12 @@ class Settings:
             inner_port=_port(given, "MOORAGE_INNER_PORT", 0),
             public_url=given.get("MOORAGE_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/"),
             grace_seconds=_number(given, "MOORAGE_GRACE_SECONDS", 30),
+            is_port_shared=bool(_number(given, "MOORAGE_REUSE_PORT", 0)),
+            most=Most(
+                clients=_number(given, "MOORAGE_MOST_CLIENTS", DEFAULT_MOST.clients),
+                body_mib=_number(given, "MOORAGE_MOST_BODY_MIB", DEFAULT_MOST.body_mib),
+                store_mib=_number(given, "MOORAGE_MOST_STORE_MIB", DEFAULT_MOST.store_mib),
+            ),
         )
 
 

@@ -6,26 +6,25 @@ from collections.abc import Callable
 
 import structlog
 
-from runtime.gateway.bodies import Body
-from runtime.gateway.errors import (
-    GatewayError,
-    LostError,
-    QueueAwayError,
-    RanTooLongError,
-    WaitedTooLongError,
-)
-from runtime.gateway.intake import QUEUE_SECONDS, Call, Intake, queue_away
+from runtime.gateway.errors import GatewayError, QueueAwayError, RanTooLongError, WaitedTooLongError
+from runtime.gateway.intake import Call, Intake
+from runtime.gateway.looks import QUEUE_SECONDS, Looks, queue_away
 from runtime.gateway.metrics import Metrics
-from runtime.gateway.outcome import is_final, why_no_answer
+from runtime.gateway.outcome import is_final, lost, why_no_answer
+from runtime.gateway.room import Room
+from runtime.gateway.stored import SLACK_SECONDS, StoredAnswers
 from runtime.gateway.waiters import Phase, Waiter, Waiters
-from runtime.queue.port import Caller, Queue, QueueError, RequestView
+from runtime.queue.port import Caller, Enqueued, Queue, QueueError, RequestView
 from runtime.waiting import explain
 from runtime.wire import RequestState
 
-SLACK_SECONDS = 5.0
-"""What a run may take beyond `request_seconds` before the gateway gives up: the worker's deadline is first."""
 CANCEL_SECONDS = 2.0
 """Longest wait for a cancel; one that fails costs a run whose answer is dropped, nothing more."""
+STORED = "stored"
+"""A wait that ends with an answer which the queue has, or will have."""
+
+_NEVER_RUN = frozenset({None, RequestState.CANCELLED, RequestState.EXPIRED})
+"""What becomes of a request that no worker has, nor will have."""
 
 
 class SyncCalls:
@@ -36,7 +35,10 @@ class SyncCalls:
         *,
         queue: Queue,
         intake: Intake,
+        stored: StoredAnswers,
         waiters: Waiters,
+        looks: Looks,
+        room: Room,
         metrics: Metrics,
         caller: Callable[[str], Caller],
         clock: Callable[[], float],
@@ -44,7 +46,10 @@ class SyncCalls:
     ) -> None:
         self._queue = queue
         self._intake = intake
+        self._stored = stored
         self._waiters = waiters
+        self._looks = looks
+        self._room = room
         self._metrics = metrics
         self._caller = caller
         self._clock = clock
@@ -56,47 +61,74 @@ class SyncCalls:
         Raises:
             GatewayError: in place of an answer; nothing has been sent then.
         """
-        body = await self._intake.read_body(call)
+        with self._room.client():
+            outcome = await self._run(call)
+            if outcome == STORED:
+                outcome = await self._stored.serve(call)
+        self._log.info("request ended", request_id=call.id, outcome=outcome)
+        self._metrics.count(call.served.name, outcome)
+
+    async def _run(self, call: Call) -> str:
+        """Enqueue the call and wait for its answer; how that ended."""
         secret = secrets.token_urlsafe(16)
-        patience = call.served.record.limits.request_seconds + SLACK_SECONDS
-        waiter = Waiter(
-            call.id, call.served.name, secret=secret, send=call.send, now=self._clock(), patience=patience
+        waiter = self._make_waiter(call, secret)
+
+        def begin_wait() -> Caller:
+            waiter.begin_wait(self._clock(), call.served.record.limits.queue_seconds)
+            self._waiters.open(waiter)
+            self._metrics.accepted(waiter.endpoint)
+            return self._caller(secret)
+
+        try:
+            enqueued, body_ref = await self._enqueue(call, waiter, begin_wait)
+            if enqueued.is_repeat:
+                return STORED
+            return await self._wait(call, waiter, enqueued, body_ref)
+        finally:
+            if self._waiters.close(waiter):
+                self._metrics.ended(waiter, self._clock())
+
+    def _make_waiter(self, call: Call, secret: str) -> Waiter:
+        return Waiter(
+            call.id,
+            call.served.name,
+            secret=secret,
+            send=call.send,
+            patience=call.served.record.limits.request_seconds + SLACK_SECONDS,
+            headers=call.headers,
         )
-        self._waiters.open(waiter)
-        self._metrics.accepted(waiter.endpoint)
-        try:
-            await self._enqueue(call, body, waiter, secret)
-            await self._wait(call, waiter)
-        finally:
-            self._waiters.close(waiter)
-            self._metrics.ended(waiter.endpoint, self._clock() - waiter.opened_at)
-            await self._intake.forget_body(body)
 
-    async def _enqueue(self, call: Call, body: Body, waiter: Waiter, secret: str) -> None:
+    async def _enqueue(
+        self, call: Call, waiter: Waiter, begin_wait: Callable[[], Caller]
+    ) -> tuple[Enqueued, str | None]:
         try:
-            await self._intake.enqueue(call, body, self._caller(secret))
+            enqueued, body_ref = await self._intake.enqueue(call, begin_wait)
         except QueueAwayError:
-            # It may have been stored all the same, only the reply was lost.
-            await self._give_up(waiter)
+            # It may have been stored all the same, only the reply was lost. With a key a retry will find it.
+            if call.key is None:
+                await self._give_up(waiter, None)
             raise
-        waiter.is_queued = True
+        waiter.is_queued = not enqueued.is_repeat
+        return enqueued, body_ref
 
-    async def _wait(self, call: Call, waiter: Waiter) -> None:
+    async def _wait(self, call: Call, waiter: Waiter, enqueued: Enqueued, body_ref: str | None) -> str:
         """Return when the answer is out, has broken off, or is not wanted any more."""
+        self._log.info("request accepted", request_id=call.id, position=enqueued.position)
         try:
-            outcome = await self._follow(call, waiter)
+            why = await self._intake.explain(call, enqueued.position)
+            waiter.estimate_seconds = why.estimate_seconds if why is not None else None
+            return await self._follow(call, waiter)
         finally:
-            if waiter.phase is not Phase.DONE:
-                await self._give_up(waiter)
-        if outcome != "answered":
-            self._log.info("request not answered", request_id=waiter.id, outcome=outcome)
-        self._metrics.count(waiter.endpoint, outcome)
+            # Whoever sent a key may come back for the answer, so it is run although nobody waits.
+            if waiter.phase is not Phase.DONE and call.key is None:
+                await self._give_up(waiter, body_ref)
 
     async def _follow(self, call: Call, waiter: Waiter) -> str:
-        """How the wait ended: answered, gone (the client) or broken (the answer)."""
+        """How the wait ended: answered, stored, gone (the client) or broken (the answer)."""
         attempts = 0
-        waiter.wait_until(waiter.opened_at + call.served.record.limits.queue_seconds)
         while not await waiter.listen(call.body.receive):
+            if waiter.is_stored:
+                return STORED
             if waiter.error is not None:
                 raise waiter.error
             if waiter.phase is not Phase.WAITING:
@@ -111,6 +143,9 @@ class SyncCalls:
             GatewayError: the request will not be answered.
         """
         view = await self._find(waiter.id)
+        if view is not None and view.answer is not None:
+            waiter.turn_to_stored()
+            return attempts
         error = await self._verdict(call, view, attempts)
         # From this check to the refusal nothing is awaited: no answer may begin in between.
         if waiter.phase is not Phase.WAITING:
@@ -135,7 +170,7 @@ class SyncCalls:
             return RanTooLongError(
                 f"The request ran longer than {limits.request_seconds} s (limits.request_seconds)."
             )
-        why = explain(await self._intake.look(call.served), call.served.record.scaling, view.position)
+        why = explain(await self._looks.now(call.served.name), call.served.record.scaling, view.position)
         return WaitedTooLongError(
             f"The request waited {limits.queue_seconds} s (limits.queue_seconds) and no replica became free"
             f" for it: {why.cause or 'replicas were ready but busy'}."
@@ -148,16 +183,14 @@ class SyncCalls:
         except (QueueError, TimeoutError) as exc:
             raise queue_away() from exc
 
-    async def _give_up(self, waiter: Waiter) -> None:
+    async def _give_up(self, waiter: Waiter, body_ref: str | None) -> None:
         """Nobody waits any more: never run it again, and do not begin if it still waits."""
         waiter.leave()
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
-                await self._queue.cancel(waiter.id)
+                state = await self._queue.cancel(waiter.id)
         except (QueueError, TimeoutError) as exc:
             self._log.warning("cancel failed", request_id=waiter.id, fault=type(exc).__name__)
-
-
-def lost() -> LostError:
-    """The error of a request that the queue does not know."""
-    return LostError("The queue knows the request no longer: it was cancelled, or the queue lost its data.")
+            return
+        if state in _NEVER_RUN:
+            await self._intake.forget_body(body_ref)

@@ -8,7 +8,7 @@ from runtime.gateway.outcome import is_final, why_no_answer
 from runtime.gateway.registry import Served
 from runtime.queue.port import EndpointView, ReplicaState, ReplicaView, RequestView
 from runtime.waiting import Waiting, explain
-from runtime.wire import RequestState
+from runtime.wire import RequestState, Scaling
 
 _STATUS = {RequestState.WAITING: "pending", RequestState.RUNNING: "running"}
 
@@ -24,20 +24,33 @@ def show_endpoint(served: Served, view: EndpointView, base: str) -> dict[str, An
         "template": record.template,
         "health": record.health,
         "hardware": record.hardware,
-        "replicas": {
-            "desired": view.desired,
-            **{state.value: count_replicas(view, state) for state in ReplicaState},
-            "min": record.scaling.min,
-            "max": record.scaling.max,
-        },
+        "replicas": _show_replicas(view, record.scaling),
         "queue": {
             "waiting": view.waiting,
             "running": view.running,
             "oldest_seconds": oldest_seconds(view),
+            "wait_seconds": view.wait_seconds,
+            "run_seconds": view.run_seconds,
             "dead": view.dead,
         },
-        "waiting": {"cause": waiting.cause, "estimate_seconds": waiting.estimate_seconds},
+        "waiting": {
+            "position": view.waiting,
+            "cause": waiting.cause,
+            "estimate_seconds": waiting.estimate_seconds,
+        },
         "replica_list": [_show_replica(replica) for replica in view.replicas],
+    }
+
+
+def show_why(view: EndpointView, scaling: Scaling) -> dict[str, Any]:
+    """Why a request that came now would wait, behind how many, and the replicas that there are."""
+    waiting = explain(view, scaling)
+    return {
+        "waiting": view.waiting,
+        "running": view.running,
+        "cause": waiting.cause,
+        "estimate_seconds": waiting.estimate_seconds,
+        "replicas": _show_replicas(view, scaling),
     }
 
 
@@ -68,6 +81,15 @@ def show_completed(view: RequestView, base: str) -> dict[str, Any]:
     if is_final(view.state) and view.state is not RequestState.COMPLETED:
         shown |= {"state": view.state.value, "error": why_no_answer(view).message}
     return shown
+
+
+def _show_replicas(view: EndpointView, scaling: Scaling) -> dict[str, int]:
+    return {
+        "desired": view.desired,
+        **{state.value: count_replicas(view, state) for state in ReplicaState},
+        "min": scaling.min,
+        "max": scaling.max,
+    }
 
 
 def _show_replica(replica: ReplicaView) -> dict[str, str]:

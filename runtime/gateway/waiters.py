@@ -16,6 +16,7 @@ from types import TracebackType
 from starlette.types import Receive, Send
 
 from runtime.gateway.errors import GatewayError
+from runtime.gateway.incoming import RawHeaders
 from runtime.wire.answers import Reply
 
 MOST_ENDED = 4096
@@ -79,21 +80,41 @@ class Waiter:
     """One client that waits for its answer; its answer may take `patience` seconds from its first byte."""
 
     def __init__(
-        self, request_id: str, endpoint: str, *, secret: str, send: Send, now: float, patience: float
+        self,
+        request_id: str,
+        endpoint: str,
+        *,
+        secret: str,
+        send: Send,
+        patience: float,
+        headers: RawHeaders | None = None,
     ) -> None:
         self.id = request_id
         self.endpoint = endpoint
         self.send = send
+        self.headers: RawHeaders = [] if headers is None else headers
+        """What its answer says beside the model's own headers."""
+        self.estimate_seconds: float | None = None
+        """How long it was expected to wait, when it was accepted."""
+        self.waited_seconds: float | None = None
+        """How long it did, when its answer began."""
         self.phase = Phase.WAITING
-        self.opened_at = now
+        self.opened_at = 0.0
         self.is_queued = False
         """Whether the queue has it, so that its absence there means something."""
         self.error: GatewayError | None = None
+        self.is_stored = False
+        """Whether the answer is to be had from the queue; no worker will bring it."""
         self._secret = secret
         self._patience = patience
         self._bell = Bell()
         self._delivery: Delivery | None = None
         self._last_attempt = 0
+
+    def begin_wait(self, now: float, seconds: float) -> None:
+        """Its body has been read and the queue is about to have it; it may wait for so long."""
+        self.opened_at = now
+        self._bell.move(now + seconds)
 
     def is_secret(self, secret: str) -> bool:
         """Whether it is the one-time secret, in a time that tells nothing of it."""
@@ -120,6 +141,13 @@ class Waiter:
         """Let a client that still waits have an error in place of an answer."""
         if self.phase is Phase.WAITING:
             self.error = error
+            self.leave()
+            self._bell.ring()
+
+    def turn_to_stored(self) -> None:
+        """Let a client that still waits have the answer that the queue has kept."""
+        if self.phase is Phase.WAITING:
+            self.is_stored = True
             self.leave()
             self._bell.ring()
 
@@ -188,8 +216,6 @@ class Waiters:
     def __init__(self) -> None:
         self._open: dict[str, Waiter] = {}
         self._ended: OrderedDict[str, Waiter] = OrderedDict()
-        self.is_empty = asyncio.Event()
-        self.is_empty.set()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -200,23 +226,22 @@ class Waiters:
     def open(self, waiter: Waiter) -> None:
         """Let an answer find this client."""
         self._open[waiter.id] = waiter
-        self.is_empty.clear()
 
     def find(self, request_id: str) -> Waiter | None:
         """A client that waits, or one of the latest that did."""
         return self._open.get(request_id) or self._ended.get(request_id)
 
-    def close(self, waiter: Waiter) -> None:
-        """The client's wait is over."""
+    def close(self, waiter: Waiter) -> bool:
+        """The client's wait is over; whether it had begun."""
         waiter.leave()
         # What is remembered must not keep the connection or, by a traceback, the body.
         waiter.send, waiter.error = _to_nobody, None
-        del self._open[waiter.id]
+        if self._open.pop(waiter.id, None) is None:
+            return False
         self._ended[waiter.id] = waiter
         if len(self._ended) > MOST_ENDED:
             self._ended.popitem(last=False)
-        if not self._open:
-            self.is_empty.set()
+        return True
 
     def queued(self) -> dict[str, list[str]]:
         """Ids of the requests that the queue has, by endpoint."""

@@ -38,7 +38,7 @@ async def test_body_up_to_256_kib_stands_in_the_queue(stage: Stage) -> None:
 
 @pytest.mark.parametrize("is_chunked", [False, True])
 async def test_larger_body_goes_by_reference(stage: Stage, is_chunked: bool) -> None:
-    """With or without a length; the file is gone when the client has its answer."""
+    """With or without a length; its worker removes the file when the model has finished."""
     body = b"x" * MIB
 
     content = stream_of(MIB) if is_chunked else body
@@ -50,8 +50,20 @@ async def test_larger_body_goes_by_reference(stage: Stage, is_chunked: bool) -> 
     assert await read_object(stage, taken.body_ref) == body
     assert ("content-length", str(MIB)) in taken.head.headers
     assert await stage.answer(taken) == 204
-    await call
-    await until(lambda: len(stage.gateway.waiters) == 0)
+    assert (await call).status_code == 200
+    assert await read_object(stage, taken.body_ref) == body
+
+
+async def test_large_body_goes_with_the_client_that_waited(stage: Stage) -> None:
+    """Nobody will ever read it."""
+    connection = await stage.connect()
+    connection.write(
+        b"POST /e/embed/x HTTP/1.1\r\nhost: x\r\ncontent-length: 524288\r\n\r\n" + b"x" * 524_288
+    )
+    await until(lambda: bool(stage.gateway.waiters.queued()))
+
+    connection.drop()
+
     await until(lambda: not list(stage.places.objects.iterdir()))
 
 

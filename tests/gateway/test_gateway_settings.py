@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.gateway.room import Most
 from runtime.gateway.settings import Settings, SettingsError
 
 QUEUE = {"MOORAGE_QUEUE_URL": "valkey://127.0.0.1:7000"}
@@ -19,6 +20,8 @@ def test_only_the_queue_must_be_given() -> None:
         inner_port=0,
         public_url="http://127.0.0.1:8484",
         grace_seconds=30,
+        is_port_shared=False,
+        most=Most(clients=2000, body_mib=512, store_mib=20480),
     )
 
 
@@ -31,6 +34,10 @@ def test_every_setting_is_read() -> None:
         "MOORAGE_INNER_PORT": "81",
         "MOORAGE_PUBLIC_URL": "https://api.acme.example/",
         "MOORAGE_GRACE_SECONDS": "900",
+        "MOORAGE_REUSE_PORT": "1",
+        "MOORAGE_MOST_CLIENTS": "7",
+        "MOORAGE_MOST_BODY_MIB": "8",
+        "MOORAGE_MOST_STORE_MIB": "9",
     }
 
     settings = Settings.from_environment(QUEUE | given)
@@ -39,6 +46,8 @@ def test_every_setting_is_read() -> None:
     assert (settings.host, settings.port, settings.inner_port) == ("0.0.0.0", 80, 81)
     assert settings.public_url == "https://api.acme.example"
     assert settings.grace_seconds == 900
+    assert settings.is_port_shared
+    assert settings.most == Most(clients=7, body_mib=8, store_mib=9)
 
 
 @pytest.mark.parametrize(

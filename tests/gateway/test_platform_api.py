@@ -80,8 +80,8 @@ async def test_endpoint_shows_replicas_queue_and_cause(stage: Stage) -> None:
             "min": 0,
             "max": 2,
         },
-        "queue": {"waiting": 1, "running": 0, "dead": 0},
-        "waiting": {"cause": "behind 1 waiting", "estimate_seconds": None},
+        "queue": {"waiting": 1, "running": 0, "wait_seconds": None, "run_seconds": None, "dead": 0},
+        "waiting": {"position": 1, "cause": "behind 1 waiting", "estimate_seconds": None},
         "replica_list": [
             {"id": "r1", "state": "ready", "detail": ""},
             {"id": "r2", "state": "failing", "detail": "exit 1\nImportError: no module x"},

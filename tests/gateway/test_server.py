@@ -12,7 +12,8 @@ import structlog
 from support.gateway_stage import Stage, record, until, write_records
 
 from runtime.gateway.assembly import assemble
-from runtime.gateway.server import listen, serve
+from runtime.gateway.listening import listen
+from runtime.gateway.server import serve
 from runtime.objects import FolderObjects
 from runtime.queue.memory import MemoryQueue
 from runtime.wire.places import Places

@@ -14,7 +14,9 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from runtime.gateway.assembly import Gateway, assemble
-from runtime.gateway.server import listen, port_server
+from runtime.gateway.listening import listen
+from runtime.gateway.room import DEFAULT_MOST, Most
+from runtime.gateway.server import port_server
 from runtime.objects import FolderObjects
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import ReplicaState, Taken
@@ -68,7 +70,10 @@ def write_records(places: Places, records: Iterable[EndpointRecord]) -> None:
     places.endpoints.mkdir(parents=True, exist_ok=True)
     for one in records:
         (places.endpoints / f"{one.name}.json").write_text(one.model_dump_json())
-    grants = {OWNER: TokenGrant(name="owner"), EMBED_ONLY: TokenGrant(name="ci", endpoints=("embed",))}
+    grants = {
+        OWNER: TokenGrant(name="owner", priority="high"),
+        EMBED_ONLY: TokenGrant(name="ci", endpoints=("embed",)),
+    }
     entries = tuple(TokenEntry(grant=grant, sha256=hash_token(token)) for token, grant in grants.items())
     places.tokens.write_text(Tokens(entries=entries).model_dump_json())
 
@@ -221,7 +226,10 @@ async def served(app: ASGIApp, port: int = 0) -> AsyncIterator[int]:
 
 @contextlib.asynccontextmanager
 async def gateway_stage(
-    folder: Path, *records: EndpointRecord, clock: Callable[[], float] = time.time
+    folder: Path,
+    *records: EndpointRecord,
+    clock: Callable[[], float] = time.time,
+    most: Most = DEFAULT_MOST,
 ) -> AsyncIterator[Stage]:
     """A running gateway with these endpoints, or one public `embed`."""
     places = Places(folder)
@@ -238,6 +246,7 @@ async def gateway_stage(
         public_url="http://moorage.example",
         log=structlog.get_logger(),
         clock=asyncio.get_running_loop().time,
+        most=most,
     )
     await gateway.endpoints.refresh()
     async with served(gateway.clients) as port, served(gateway.inner, inner_port):
