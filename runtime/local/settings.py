@@ -33,6 +33,8 @@ class Settings:
     """`MOORAGE_QUEUE_MIB`, default 512: most memory of the queue; past it requests get 503."""
     down_seconds: float
     """`MOORAGE_DOWN_SECONDS`, default 10: how long `down` lets running requests finish."""
+    lease_seconds: int
+    """`MOORAGE_LEASE_SECONDS`, default 15: how long a request stays a silent worker's."""
     environ: Mapping[str, str] = field(repr=False)
     """The whole environment, for secrets and for the few variables that child processes get."""
 
@@ -63,6 +65,7 @@ def read_settings(environ: Mapping[str, str], root: Path) -> Settings:
         appendfsync=_fsync(environ),
         queue_mib=_whole(environ, "MOORAGE_QUEUE_MIB", 512, 16, 1 << 20),
         down_seconds=_whole(environ, "MOORAGE_DOWN_SECONDS", 10, 0, 86400),
+        lease_seconds=_whole(environ, "MOORAGE_LEASE_SECONDS", 15, 1, 15),
         environ=dict(environ),
     )
 

@@ -23,6 +23,7 @@ def worker_command(note: ReplicaNote, settings: Settings, queue_url: str, log: P
         "MOORAGE_HEALTH": record.health,
         "MOORAGE_PROBE_PORT": str(note.probe_port),
         "MOORAGE_REQUEST_SECONDS": str(record.limits.request_seconds),
+        "MOORAGE_LEASE_SECONDS": str(settings.lease_seconds),
         "MOORAGE_OBJECTS": str(settings.places.objects),
     }
     argv = (sys.executable, "-m", "runtime.worker")

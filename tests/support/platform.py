@@ -97,6 +97,14 @@ class Platform:
         """Every process whose environment or command line names this platform's state folder."""
         return {pid for pid in _all_pids() if str(self.state).encode() in _traces(pid)}
 
+    def replica_pids(self, replica: str) -> dict[str, int]:
+        """The processes `worker` and `model` of a replica."""
+        for path in (self.state / "run").rglob("*.json"):
+            note = json.loads(path.read_text())
+            if note.get("id") == replica:
+                return {role: int(note[role]["pid"]) for role in ("worker", "model") if note.get(role)}
+        raise AssertionError(f"no note of replica {replica}")
+
     def service_pid(self, name: str) -> int:
         """The process of `supervisor`, `gateway` or `valkey`."""
         note = json.loads((self.state / "run" / f"{name}.json").read_text())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,6 +149,7 @@ class StageHand:
         self._folder = folder
         self._ends: list[Callable[[], Awaitable[object]]] = []
         self.condition = Condition()
+        self.queue_clock: Callable[[], float] = time.time
 
     async def build(
         self,
@@ -162,7 +164,7 @@ class StageHand:
         gateway_server = await self._serve("/answers/{id}", gateway.answer)
         model_server = await self._serve("/{tail:.*}", _with_health(handler))
         connections = Connections(asyncio.get_running_loop().time)
-        queue = queue or MemoryQueue()
+        queue = queue or MemoryQueue(self.queue_clock)
         objects = FolderObjects(self._folder)
         settings = WorkerSettings(
             queue_url="",
