@@ -1,0 +1,156 @@
+"""A whole platform in a folder of its own, its processes as the notes of its supervisor name them."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.chaos.errors import ChaosError
+from bench.chaos.orders import ENDPOINTS
+from bench.chaos.schedule import Struck
+from runtime.local.notes import Notes, ReplicaNote
+from runtime.local.pids import MARK, ProcessId, is_alive
+from runtime.local.ports import is_free
+from runtime.local.processes import Process
+from runtime.local.settings import Settings, read_settings
+from runtime.local.strays import kill_strays
+from runtime.local.up import start_supervisor
+
+LEASE_SECONDS = 15.0
+"""The lease of local workers; they cannot be told another."""
+SLOTS = 6
+REPLICAS = (1, 2)
+IDLE_SECONDS = 5
+UP_SECONDS = 90.0
+_ROOT = Path(__file__).parents[2]
+_STUB = Path(__file__).with_name("stub.py")
+_FIRST_PORT = 18484
+
+_ENDPOINT = """\
+  - name: {name}
+    access: public
+    replicas: {{min: {least}, max: {most}}}
+    timeout: {idle}
+    limits: {{queue_seconds: 300, request_seconds: 60, start_seconds: 30, waiting: 5000}}
+    local: {{command: '{command}'}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One process to strike; `port` is its model's where it belongs to a replica."""
+
+    process: ProcessId
+    port: int | None = None
+
+
+@dataclass
+class Site:
+    """One platform. Its supervisor is started again by `revive`, all else by the supervisor."""
+
+    folder: Path
+    settings: Settings
+    _supervisor: Process | None = field(default=None, init=False)
+
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return self.settings.url
+
+    @property
+    def journal(self) -> Path:
+        """What the models write."""
+        return self.folder / "journal.jsonl"
+
+    async def up(self) -> None:
+        """What `make up` does.
+
+        Raises:
+            ChaosError: it does not come up.
+        """
+        (self.folder / "endpoints.yaml").write_text(endpoints_yaml(self.journal))
+        await self._command("infra.local")
+        await self._command("runtime.local", "up")
+
+    def targets(self, struck: Struck) -> list[Target]:
+        """The processes of a kind that run now, by endpoint and port."""
+        notes = Notes(self.settings.places.run)
+        if struck in {Struck.GATEWAY, Struck.SUPERVISOR, Struck.VALKEY}:
+            process = notes.service(struck.value).process
+            return [Target(process)] if process and is_alive(process) else []
+        replicas = sorted(notes.replicas(), key=lambda note: (note.record.name, note.port))
+        found = [(_process_of(note, struck), note.port) for note in replicas]
+        return [Target(process, port) for process, port in found if process and is_alive(process)]
+
+    def revive(self) -> None:
+        """Start a supervisor unless one runs."""
+        if not self.targets(Struck.SUPERVISOR) and (self._supervisor is None or not self._supervisor.alive):
+            self._supervisor = start_supervisor(self.settings)
+
+    async def end(self) -> None:
+        """End every process of it, by pid and whatever it is doing."""
+        for target in [one for struck in Struck for one in self.targets(struck)]:
+            Process(target.process).signal(signal.SIGCONT)
+        await kill_strays(self.settings.state, ())
+
+    async def _command(self, module: str, *arguments: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", module, *arguments),
+            cwd=self.folder,
+            env=dict(self.settings.environ),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            async with asyncio.timeout(UP_SECONDS):
+                told, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+        if process.returncode:
+            raise ChaosError(f"{module}: {told.decode(errors='replace')}")
+
+
+@contextmanager
+def site_folder(keep: Path | None) -> Iterator[Path]:
+    """A folder for the run: temporary, or the one where everything is to be kept."""
+    if keep is None:
+        with TemporaryDirectory(prefix="moorage-chaos-") as name:
+            yield Path(name)
+    else:
+        keep.mkdir(parents=True)
+        yield keep.resolve()
+
+
+def make_site(folder: Path, environ: Mapping[str, str] = os.environ) -> Site:
+    """A platform of this folder, not yet started: an AOF synced always, a free port."""
+    port = next(port for port in range(_FIRST_PORT, _FIRST_PORT + 1000) if is_free(port))
+    env = {name: value for name, value in environ.items() if not name.startswith("MOORAGE_") or name == MARK}
+    env |= {
+        "MOORAGE_PORT": str(port),
+        "MOORAGE_SLOTS": str(SLOTS),
+        "MOORAGE_APPENDFSYNC": "always",
+        "PYTHONPATH": str(_ROOT),
+    }
+    return Site(folder, read_settings(env, folder))
+
+
+def endpoints_yaml(journal: Path) -> str:
+    """The project: endpoints whose replicas come and go within the machine's slots."""
+    # -I and -S: models die and start often, and this one needs the standard library only.
+    command = f"{sys.executable} -I -S {_STUB} --port {{port}} --journal {journal}"
+    least, most = REPLICAS
+    return "account: chaos\nendpoints:\n" + "".join(
+        _ENDPOINT.format(name=name, least=least, most=most, idle=IDLE_SECONDS, command=command)
+        for name in ENDPOINTS
+    )
+
+
+def _process_of(note: ReplicaNote, struck: Struck) -> ProcessId | None:
+    return note.model if struck is Struck.MODEL else note.worker
