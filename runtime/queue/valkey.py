@@ -36,6 +36,8 @@ LONGEST_WAIT_SECONDS = 1.0
 """Longest block on the wake list; a lost wake-up costs no more than this."""
 MAX_CONNECTIONS = 512
 RESUBSCRIBE_SECONDS = 0.5
+FAULTS = (RedisError, OSError, RuntimeError)
+"""What a server that has gone raises; RuntimeError is uvloop's, of a connection that closed before the write."""
 
 
 class ValkeyQueue:
@@ -223,7 +225,7 @@ class ValkeyQueue:
         wait = max(0.01, min(seconds, LONGEST_WAIT_SECONDS))
         try:
             await self._client.blpop([f"{_base(endpoint)}:wake"], timeout=wait)
-        except (RedisError, OSError) as exc:
+        except FAULTS as exc:
             raise QueueUnavailableError(str(exc)) from exc
 
     async def demands(self) -> AsyncIterator[str]:
@@ -238,14 +240,14 @@ class ValkeyQueue:
                         )
                         if message is not None:
                             yield _endpoint_of_base(message["data"].decode())
-            except (RedisError, OSError):
+            except FAULTS:
                 await asyncio.sleep(RESUBSCRIBE_SECONDS)
 
     async def ping(self) -> None:
         """Check that the server answers; see the port."""
         try:
             await self._client.ping()
-        except (RedisError, OSError) as exc:
+        except FAULTS as exc:
             raise QueueUnavailableError(str(exc)) from exc
 
     async def close(self) -> None:
@@ -259,7 +261,7 @@ class ValkeyQueue:
             script = self._scripts[name] = self._client.register_script(self._read_script(name))
         try:
             return await script(keys=[_base(endpoint)], args=args)
-        except (RedisError, OSError) as exc:
+        except FAULTS as exc:
             raise QueueUnavailableError(f"{name}: {exc}") from exc
 
 
