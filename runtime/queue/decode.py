@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from runtime.queue.port import Answer, Caller, EndpointView, ReplicaState, ReplicaView, RequestView
-from runtime.wire import AnswerHead, RequestState
+from runtime.queue.port import Answer, Caller, EndpointView, ReplicaState, ReplicaView, RequestView, Taken
+from runtime.wire import AnswerHead, RequestHead, RequestState
 
 
 def encode_caller(caller: Caller | None) -> str:
@@ -15,6 +15,21 @@ def encode_caller(caller: Caller | None) -> str:
 def decode_caller(raw: bytes) -> Caller | None:
     """The caller that `encode_caller` wrote."""
     return Caller(*json.loads(raw)) if raw else None
+
+
+def decode_taken(found: list[Any]) -> Taken:
+    """The value of what `take_next` hands out."""
+    request_id, attempt, waited, head, body, ref, caller, gateway = found
+    return Taken(
+        id=request_id.decode(),
+        attempt=attempt,
+        head=RequestHead.decode(head),
+        body=body,
+        body_ref=ref.decode() or None,
+        caller=decode_caller(caller),
+        waited_seconds=int(waited) / 1000,
+        keeps_answer=not gateway,
+    )
 
 
 def _seconds(ms: bytes | None) -> float | None:

@@ -79,7 +79,15 @@ class MemoryQueue:
         if holder is not None:
             at.replicas[holder.id] = replace(holder, beat_at=now)
 
-    async def finish(self, endpoint: str, request_id: str, attempt: int, answer: Answer | None) -> None:
+    async def finish(
+        self,
+        endpoint: str,
+        request_id: str,
+        attempt: int,
+        answer: Answer | None,
+        *,
+        next_lease_seconds: float | None = None,
+    ) -> Taken | None:
         """See `Queue.finish`."""
         now, at = self._clock(), self._at(endpoint)
         request = at.leased(request_id, attempt)
@@ -90,6 +98,9 @@ class MemoryQueue:
             at.drop(request, now)
         else:
             at.end(request, RequestState.COMPLETED, now, answer=answer)
+        if next_lease_seconds is None:
+            return None
+        return await self.take(endpoint, request.replica, next_lease_seconds)
 
     async def fail(self, endpoint: str, request_id: str, attempt: int, error: str) -> None:
         """See `Queue.fail`."""

@@ -8,11 +8,16 @@ CHANNEL = "moorage:demand"
 """Where an endpoint is named whose demand has outgrown its desired number."""
 
 
+_SHARED = {"take": ("_keys", "_take"), "finish": ("_keys", "_take")}
+"""Files that stand before a move's own; `_keys` before any."""
+
+
 def read_move(name: str) -> str:
-    """The whole script of a move: its first line (flags), the constants, the keys, the move."""
+    """The whole script of a move: its first line (flags), the constants, what moves share, the move."""
     folder = files("runtime.queue") / "lua"
     flags, _, body = (folder / f"{name}.lua").read_text().partition("\n")
-    return "\n".join([flags, _constants(), (folder / "_keys.lua").read_text(), body])
+    shared = [(folder / f"{part}.lua").read_text() for part in _SHARED.get(name, ("_keys",))]
+    return "\n".join([flags, _constants(), *shared, body])
 
 
 def _constants() -> str:

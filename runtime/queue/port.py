@@ -277,8 +277,18 @@ class Queue(Protocol):
         """
         ...
 
-    async def finish(self, endpoint: str, request_id: str, attempt: int, answer: Answer | None) -> None:
-        """The model has finished: free the replica; keep the answer where the request keeps its answer.
+    async def finish(
+        self,
+        endpoint: str,
+        request_id: str,
+        attempt: int,
+        answer: Answer | None,
+        *,
+        next_lease_seconds: float | None = None,
+    ) -> Taken | None:
+        """The model has finished: free the replica; keep the answer of a request that keeps it.
+
+        With `next_lease_seconds` its replica takes the next in the same step, as `take` would.
 
         Raises:
             LeaseLostError: it is another attempt's now; nothing was changed.

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
-from runtime.queue.decode import decode_caller, encode_caller, endpoint_view, request_view
+from runtime.queue.decode import decode_taken, encode_caller, endpoint_view, request_view
 from runtime.queue.moves import CHANNEL, read_move
 from runtime.queue.port import (
     Allowance,
@@ -28,7 +28,7 @@ from runtime.queue.port import (
     RequestView,
     Taken,
 )
-from runtime.wire import RequestHead, RequestState, endpoint_of, is_request_id
+from runtime.wire import RequestState, endpoint_of, is_request_id
 
 COMMAND_SECONDS = 5.0
 """Longest wait for one answer of the server, in seconds."""
@@ -104,28 +104,27 @@ class ValkeyQueue:
     async def take(self, endpoint: str, replica: str, lease_seconds: float) -> Taken | None:
         """The first waiting request; see the port."""
         found = await self._move("take", endpoint, replica, _ms(lease_seconds))
-        if found is None:
-            return None
-        request_id, attempt, waited, head, body, ref, caller, gateway = found
-        return Taken(
-            id=request_id.decode(),
-            attempt=attempt,
-            head=RequestHead.decode(head),
-            body=body,
-            body_ref=ref.decode() or None,
-            caller=decode_caller(caller),
-            waited_seconds=int(waited) / 1000,
-            keeps_answer=not gateway,
-        )
+        return None if found is None else decode_taken(found)
 
     async def renew(self, endpoint: str, request_id: str, attempt: int, lease_seconds: float) -> None:
         """Hold the lease longer; see the port."""
         _require(await self._move("renew", endpoint, request_id, attempt, _ms(lease_seconds)))
 
-    async def finish(self, endpoint: str, request_id: str, attempt: int, answer: Answer | None) -> None:
-        """The model has finished; see the port."""
+    async def finish(
+        self,
+        endpoint: str,
+        request_id: str,
+        attempt: int,
+        answer: Answer | None,
+        *,
+        next_lease_seconds: float | None = None,
+    ) -> Taken | None:
+        """The model has finished, and the next is taken; see the port."""
         stored = (1, answer.head.encode(), answer.body, answer.body_ref or "") if answer else (0, "", "", "")
-        _require(await self._move("finish", endpoint, request_id, attempt, *stored))
+        lease = "" if next_lease_seconds is None else _ms(next_lease_seconds)
+        told = await self._move("finish", endpoint, request_id, attempt, lease, *stored)
+        _require(told)
+        return decode_taken(told) if isinstance(told, list) else None
 
     async def fail(self, endpoint: str, request_id: str, attempt: int, error: str) -> None:
         """End it without an answer; see the port."""

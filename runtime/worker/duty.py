@@ -9,7 +9,7 @@ from runtime.objects import Objects
 from runtime.queue.port import Queue, QueueUnavailableError, ReplicaState, Taken
 from runtime.worker.condition import Condition
 from runtime.worker.deliveries import Deliveries
-from runtime.worker.errand import Errand
+from runtime.worker.errand import Errand, Then
 from runtime.worker.http1 import Connections
 from runtime.worker.model import Model
 from runtime.worker.settings import WorkerSettings
@@ -115,7 +115,22 @@ class Duty:
             self._napping.reschedule(asyncio.get_running_loop().time())
 
     async def _serve(self, taken: Taken) -> None:
-        errand = Errand(
+        """Serve one request after another, for as long as each end hands out the next."""
+        upcoming: Taken | None = taken
+        self.condition.note_busy(is_busy=True)
+        try:
+            while upcoming is not None:
+                then, upcoming = await self._serve_one(upcoming)
+        finally:
+            self.condition.note_busy(is_busy=False)
+            self._checked_at = self.clock()
+        if then is Then.JOIN:
+            self._is_known = False
+        elif then is Then.REPORT:
+            await self._report_now()
+
+    async def _serve_one(self, taken: Taken) -> tuple[Then, Taken | None]:
+        self._errand = Errand(
             self.settings,
             self.queue,
             self.model,
@@ -125,16 +140,10 @@ class Duty:
             self.condition,
             taken,
         )
-        self._errand = errand
-        self.condition.note_busy(is_busy=True)
         try:
-            is_idle = await errand.run()
+            return await self._errand.run(), self._errand.next
         finally:
             self._errand = None
-            self.condition.note_busy(is_busy=False)
-            self._checked_at = self.clock()
-        if not is_idle:
-            await self._report_now()
 
     async def _check_model(self) -> None:
         fault = await self.model.check()

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TypeVar
 
 from runtime.objects import NoObjectError, Objects
@@ -30,6 +31,17 @@ class BodyGoneError(Exception):
     """The request's body is no longer in the object store."""
 
 
+class Then(Enum):
+    """What a worker does after a request, beside serving what it took with its end."""
+
+    GO_ON = "go on"
+    """The queue has the replica as it is."""
+    REPORT = "report"
+    """The replica's state must be said anew."""
+    JOIN = "join"
+    """An answer of the queue was lost: it may have handed out a request that nobody heard of."""
+
+
 @dataclass
 class Errand:
     """Replay one request, hand its answer on, and tell the queue how it ended."""
@@ -44,19 +56,21 @@ class Errand:
     taken: Taken
     _is_answering: bool = field(default=False, init=False)
     """Bytes of the answer may have left: it must not be run again."""
+    next: Taken | None = field(default=None, init=False)
+    """The replica's next request, taken in the step that ended this one."""
+    _was_away: bool = field(default=False, init=False)
+    """The queue did not answer at first when the end was reported."""
     _is_fenced: bool = field(default=False, init=False)
     """Another attempt holds the request: the model is heard to its end, but nothing is sent any more."""
 
-    async def run(self) -> bool:
-        """Serve the request; every outcome is reported to the queue, none is raised.
-
-        True when the queue then has the replica as idle; else its state must be reported.
-        """
+    async def run(self) -> Then:
+        """Serve the request and take the next; every outcome is reported to the queue, none is raised."""
         try:
-            return await self._serve()
+            then = await self._serve()
         except LeaseLostError:
             _log.warning("request %s: attempt %d came too late", self.taken.id, self.taken.attempt)
-            return False
+            then = Then.REPORT
+        return Then.JOIN if self._was_away else then
 
     async def renew(self) -> None:
         """Hold the lease for longer; one that is lost fences what is still to be sent."""
@@ -71,7 +85,7 @@ class Errand:
         except QueueUnavailableError as exc:
             _log.warning("request %s: its lease could not be renewed: %s", self.taken.id, exc)
 
-    async def _serve(self) -> bool:
+    async def _serve(self) -> Then:
         try:
             async with asyncio.timeout(self.settings.request_seconds):
                 answer = await self._answer()
@@ -86,12 +100,21 @@ class Errand:
             _log.exception("request %s: the worker failed", self.taken.id)
             await self._settle_failed(500, "internal", "the worker failed; its log says how")
         else:
-            await self._settle(
-                lambda: self.queue.finish(self.settings.endpoint, self.taken.id, self.taken.attempt, answer)
-            )
+            self.next = await self._settle(lambda: self._finish(answer))
             await self._forget_body()
-            return True
-        return False
+            return Then.GO_ON
+        return Then.REPORT
+
+    async def _finish(self, answer: Answer | None) -> Taken | None:
+        """Report the end; the next request comes back unless the worker leaves or the queue was away."""
+        goes_on = self.condition.may_take and not self._was_away
+        return await self.queue.finish(
+            self.settings.endpoint,
+            self.taken.id,
+            self.taken.attempt,
+            answer,
+            next_lease_seconds=self.settings.lease_seconds if goes_on else None,
+        )
 
     async def _answer(self) -> Answer | None:
         """Run the model to its end; what is to be stored comes back."""
@@ -195,6 +218,7 @@ class Errand:
                     try:
                         return await move()
                     except QueueUnavailableError:
+                        self._was_away = True
                         await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError:
             _log.error("request %s: the queue is away; its lease will run out", self.taken.id)

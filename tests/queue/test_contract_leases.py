@@ -316,3 +316,29 @@ async def test_retired_replica_is_not_kept_awake(stage: Stage) -> None:
                 await stage.queue.wait_for_work(stage.endpoint, 1)
 
     assert looks < 5
+
+
+async def test_finish_takes_the_next_in_the_same_step(stage: Stage) -> None:
+    """The replica is not idle while work waits."""
+    await stage.enqueue()
+    second = await stage.enqueue()
+    await stage.ready("r1")
+    taken = await stage.take("r1")
+
+    upcoming = await stage.queue.finish(stage.endpoint, taken.id, taken.attempt, None, next_lease_seconds=30)
+
+    assert upcoming is not None
+    assert (upcoming.id, upcoming.attempt) == (second, 1)
+    assert (await stage.replica()).request == second
+
+
+async def test_finish_without_a_next_leaves_the_replica_idle(stage: Stage) -> None:
+    """Nothing waits."""
+    await stage.enqueue()
+    await stage.ready("r1")
+    taken = await stage.take("r1")
+
+    upcoming = await stage.queue.finish(stage.endpoint, taken.id, taken.attempt, None, next_lease_seconds=30)
+
+    assert upcoming is None
+    assert (await stage.replica()).state is ReplicaState.READY
