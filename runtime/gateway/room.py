@@ -45,6 +45,16 @@ class Room:
         self.is_empty = asyncio.Event()
         self.is_empty.set()
 
+    @property
+    def clients(self) -> int:
+        """How many are inside."""
+        return self._clients
+
+    @property
+    def body_bytes(self) -> int:
+        """Bytes of the bodies that are being read, as far as they are known."""
+        return self._body_bytes
+
     @contextmanager
     def client(self) -> Iterator[None]:
         """Inside, one client more is waiting.

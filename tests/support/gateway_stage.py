@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from runtime.gateway.room import DEFAULT_MOST, Most
 from runtime.gateway.server import port_server
 from runtime.objects import FolderObjects
 from runtime.queue.memory import MemoryQueue
-from runtime.queue.port import ReplicaState, Taken
+from runtime.queue.port import Queue, ReplicaState, Taken
 from runtime.wire import (
     AnswerHead,
     CommandSource,
@@ -33,7 +33,7 @@ from runtime.wire import (
     hash_token,
 )
 from runtime.wire.answers import frame_head
-from runtime.wire.headers import ANSWER_SECRET, ATTEMPT
+from runtime.wire.headers import ANSWER_SECRET, ATTEMPT, WAITED
 from runtime.wire.places import Places
 
 PATIENCE_SECONDS = 5.0
@@ -74,6 +74,11 @@ def write_records(places: Places, records: Iterable[EndpointRecord]) -> None:
         OWNER: TokenGrant(name="owner", priority="high"),
         EMBED_ONLY: TokenGrant(name="ci", endpoints=("embed",)),
     }
+    write_tokens(places, grants)
+
+
+def write_tokens(places: Places, grants: Mapping[str, TokenGrant]) -> None:
+    """The file of tokens, each with what it grants."""
     entries = tuple(TokenEntry(grant=grant, sha256=hash_token(token)) for token, grant in grants.items())
     places.tokens.write_text(Tokens(entries=entries).model_dump_json())
 
@@ -128,7 +133,7 @@ class Stage:
     """A running gateway and what the test needs around it."""
 
     gateway: Gateway
-    queue: MemoryQueue
+    queue: Queue
     places: Places
     client: httpx.AsyncClient
     inner: httpx.AsyncClient
@@ -198,6 +203,7 @@ def worker_headers(taken: Taken, secret: str | None = None, attempt: int | None 
     """What a worker says of itself."""
     assert taken.caller is not None
     return {
+        WAITED: f"{taken.waited_seconds:.3f}",
         ANSWER_SECRET: taken.caller.secret if secret is None else secret,
         ATTEMPT: str(taken.attempt if attempt is None else attempt),
     }
@@ -230,11 +236,12 @@ async def gateway_stage(
     *records: EndpointRecord,
     clock: Callable[[], float] = time.time,
     most: Most = DEFAULT_MOST,
+    queue: Queue | None = None,
 ) -> AsyncIterator[Stage]:
-    """A running gateway with these endpoints, or one public `embed`."""
+    """A running gateway with these endpoints, or one public `embed`; its queue is in memory unless given."""
     places = Places(folder)
     write_records(places, records or (record(),))
-    queue = MemoryQueue(clock)
+    queue = MemoryQueue(clock) if queue is None else queue
     inner_socket = listen("127.0.0.1", 0)
     inner_port = inner_socket.getsockname()[1]
     inner_socket.close()
