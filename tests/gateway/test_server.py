@@ -12,6 +12,7 @@ import structlog
 from support.gateway_stage import Stage, record, until, write_records
 
 from runtime.gateway.assembly import assemble
+from runtime.gateway.errors import StoppingError
 from runtime.gateway.listening import listen
 from runtime.gateway.server import serve
 from runtime.objects import FolderObjects
@@ -54,6 +55,8 @@ async def running(folder: Path, grace_seconds: float) -> AsyncIterator[Running]:
         await until(lambda: _is_accepting(port))
         yield Running(stage, stop, ended)
         stop.set()
+        for connection in stage.connections:
+            connection.drop()
 
 
 async def test_what_waits_may_finish_after_the_signal(tmp_path: Path) -> None:
@@ -85,6 +88,83 @@ async def test_what_outlives_the_grace_is_refused(tmp_path: Path) -> None:
         assert (await it.stage.queue.look("embed")).waiting == 0
         async with asyncio.timeout(5):
             await it.ended
+
+
+async def test_kept_connection_is_served_once_more_and_told_that_it_ends(tmp_path: Path) -> None:
+    """A request that was on its way at the signal is no error."""
+    async with running(tmp_path, grace_seconds=5) as it:
+        kept = await it.stage.connect()
+        kept.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert b"connection: close" not in await kept.read_until(b'ok"}')
+
+        it.stop.set()
+        await until(lambda: not _is_listening(it.stage.port))
+        kept.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        last = await kept.read_rest()
+
+        assert last.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in last
+
+
+async def test_answer_begun_after_the_signal_says_that_the_connection_ends(tmp_path: Path) -> None:
+    """Its client sends the next request elsewhere."""
+    async with running(tmp_path, grace_seconds=5) as it:
+        call = asyncio.create_task(it.stage.client.post("/e/embed/x"))
+        taken = await it.stage.take()
+
+        it.stop.set()
+        await until(lambda: not _is_listening(it.stage.port))
+        await it.stage.answer(taken)
+
+        assert (await call).headers["connection"] == "close"
+
+
+async def test_closed_gateway_refuses_what_still_comes(tmp_path: Path) -> None:
+    """503 that says so, on a connection that it then closes."""
+    async with running(tmp_path, grace_seconds=5) as it:
+        it.stage.gateway.close(StoppingError("The gateway is stopping.", retry_after=1.0))
+
+        answers = [
+            await it.stage.client.post("/e/embed/x", headers=headers)
+            for headers in ({}, {"x-octoai-async": "1"})
+        ]
+
+        assert [answer.status_code for answer in answers] == [503, 503]
+        assert {answer.json()["error"]["code"] for answer in answers} == {"stopping"}
+        assert {answer.headers["retry-after"] for answer in answers} == {"1"}
+
+
+async def test_inner_port_tells_whether_this_process_takes_clients(tmp_path: Path) -> None:
+    """On a shared port the public health path may be answered by another one."""
+    async with running(tmp_path, grace_seconds=5) as it:
+        await until(lambda: it.stage.gateway.room.is_serving)
+        before = await it.stage.inner.get("/healthz")
+        call = asyncio.create_task(it.stage.client.post("/e/embed/x"))
+        taken = await it.stage.take()
+
+        it.stop.set()
+        await until(lambda: not _is_listening(it.stage.port))
+        after = await it.stage.inner.get("/healthz")
+        await it.stage.answer(taken)
+
+        assert (before.status_code, after.status_code) == (200, 503)
+        assert (await call).status_code == 200
+
+
+async def test_changed_record_loses_nobody_who_waits(tmp_path: Path) -> None:
+    """Limits, access and replicas hold for who comes next."""
+    async with running(tmp_path, grace_seconds=0) as it:
+        waiting = asyncio.create_task(it.stage.client.post("/e/embed/x"))
+        await it.stage.until_waiting(1)
+
+        changed = record(access="private", limits={"waiting": 1, "queue_seconds": 5}, scaling={"max": 7})
+        write_records(it.stage.places, [changed])
+        await until(lambda: it.stage.gateway.endpoints.records.endpoints["embed"].is_private)
+        refused = await it.stage.client.post("/e/embed/x")
+        await it.stage.serve_one(body=b"kept")
+
+        assert refused.status_code == 401
+        assert (await waiting).content == b"kept"
 
 
 async def test_changed_record_is_seen_by_a_running_gateway(tmp_path: Path) -> None:
