@@ -12,6 +12,7 @@ from runtime.gateway.assembly import assemble
 from runtime.gateway.listening import listen
 from runtime.gateway.server import serve, stopping_on_signals
 from runtime.gateway.settings import Settings, SettingsError
+from runtime.gateway.tracing import Tracing, make_tracing
 from runtime.objects import FolderObjects
 from runtime.queue.valkey import ValkeyQueue
 from runtime.wire.places import Places
@@ -35,7 +36,7 @@ def make_log() -> structlog.typing.FilteringBoundLogger:
     return log
 
 
-async def run(settings: Settings, log: structlog.typing.FilteringBoundLogger) -> None:
+async def run(settings: Settings, tracing: Tracing, log: structlog.typing.FilteringBoundLogger) -> None:
     """Serve until a signal.
 
     Raises:
@@ -54,6 +55,7 @@ async def run(settings: Settings, log: structlog.typing.FilteringBoundLogger) ->
         log=log,
         clock=asyncio.get_running_loop().time,
         most=settings.most,
+        tracing=tracing,
     )
     stop = asyncio.Event()
     log.info("listening", port=clients.getsockname()[1], inner_port=inner.getsockname()[1])
@@ -62,6 +64,7 @@ async def run(settings: Settings, log: structlog.typing.FilteringBoundLogger) ->
             await serve(gateway, clients, inner, stop, settings.grace_seconds)
     finally:
         await queue.close()
+        await asyncio.to_thread(tracing.close)
     log.info("stopped")
 
 
@@ -70,9 +73,14 @@ def main() -> int:
     log = make_log()
     try:
         settings = Settings.from_environment(os.environ)
-        uvloop.run(run(settings, log))
+        uvloop.run(run(settings, make_tracing(os.environ), log))
     except SettingsError as error:
         log.critical("bad setting", fault=str(error))
+        return 2
+    except ImportError as error:
+        log.critical(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but the extra otel is not installed", fault=error.name
+        )
         return 2
     except OSError as error:
         log.critical("cannot listen", fault=str(error))

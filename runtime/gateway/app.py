@@ -28,6 +28,7 @@ from runtime.gateway.respond import refuse, send_call_json
 from runtime.gateway.room import Room
 from runtime.gateway.routing import Destination, destination_of
 from runtime.gateway.sync import SyncCalls
+from runtime.gateway.tracing import Tracing
 from runtime.wire import new_request_id
 
 _HEALTHY = b'{"status": "ok"}'
@@ -44,6 +45,7 @@ class GatewayApp:
         endpoints: Endpoints,
         rates: Rates,
         room: Room,
+        tracing: Tracing,
         sync: SyncCalls,
         asynchronous: AsyncCalls,
         health: Health,
@@ -54,6 +56,7 @@ class GatewayApp:
         self._endpoints = endpoints
         self._rates = rates
         self._room = room
+        self._tracing = tracing
         self._sync = sync
         self._asynchronous = asynchronous
         self._health = health
@@ -77,7 +80,8 @@ class GatewayApp:
             return
         reader.most_bytes = served.most_body_bytes
         call = Call(new_request_id(served.name), served, incoming, destination.target, reader, send)
-        await self._serve(call, destination)
+        with self._tracing.span(call):
+            await self._serve(call, destination)
 
     async def _serve(self, call: Call, destination: Destination) -> None:
         try:

@@ -31,6 +31,7 @@ from runtime.gateway.room import DEFAULT_MOST, MIB, Most, Room
 from runtime.gateway.store_room import StoreRoom
 from runtime.gateway.stored import StoredAnswers
 from runtime.gateway.sync import SyncCalls
+from runtime.gateway.tracing import NO_TRACING, Tracing
 from runtime.gateway.waiters import Waiters
 from runtime.objects import Objects
 from runtime.queue.port import RESULT_SECONDS, Caller, Queue
@@ -93,6 +94,7 @@ def assemble(
     log: structlog.typing.FilteringBoundLogger,
     clock: Callable[[], float],
     most: Most = DEFAULT_MOST,
+    tracing: Tracing = NO_TRACING,
 ) -> Gateway:
     """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's."""
     name = f"gateway-{secrets.token_hex(8)}"
@@ -114,6 +116,7 @@ def assemble(
             endpoints=endpoints,
             rates=Rates(queue),
             room=room,
+            tracing=tracing,
             sync=SyncCalls(
                 queue=queue,
                 intake=intake,

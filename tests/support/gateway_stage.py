@@ -17,6 +17,7 @@ from runtime.gateway.assembly import Gateway, assemble
 from runtime.gateway.listening import listen
 from runtime.gateway.room import DEFAULT_MOST, Most
 from runtime.gateway.server import port_server
+from runtime.gateway.tracing import NO_TRACING, Tracing
 from runtime.objects import FolderObjects
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import Queue, ReplicaState, Taken
@@ -237,6 +238,7 @@ async def gateway_stage(
     clock: Callable[[], float] = time.time,
     most: Most = DEFAULT_MOST,
     queue: Queue | None = None,
+    tracing: Tracing = NO_TRACING,
 ) -> AsyncIterator[Stage]:
     """A running gateway with these endpoints, or one public `embed`; its queue is in memory unless given."""
     places = Places(folder)
@@ -254,6 +256,7 @@ async def gateway_stage(
         log=structlog.get_logger(),
         clock=asyncio.get_running_loop().time,
         most=most,
+        tracing=tracing,
     )
     await gateway.endpoints.refresh()
     async with served(gateway.clients) as port, served(gateway.inner, inner_port):
