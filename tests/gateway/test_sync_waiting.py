@@ -9,7 +9,7 @@ from support.gateway_stage import Stage, gateway_stage, record, until
 
 from runtime.gateway.holding import Holding
 from runtime.queue.memory import MemoryQueue
-from runtime.queue.port import QueueUnavailableError
+from runtime.queue.port import HOLD_SECONDS, QueueUnavailableError
 from runtime.wire import RequestState
 
 REQUEST = b"POST /e/embed/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi"
@@ -198,6 +198,27 @@ async def test_hold_keeps_a_waiting_request_alive(tmp_path: Path) -> None:
         await stage.serve_one(200, (), b"served")
 
         assert (await call).content == b"served"
+
+
+async def test_requests_of_a_gateway_that_is_gone_leave_the_queue(tmp_path: Path) -> None:
+    """When its hold has run out no worker gets them; async and keyed ones stay."""
+    clock = Clock()
+    async with gateway_stage(tmp_path, clock=clock) as stage:
+        call = asyncio.create_task(stage.client.post("/e/embed/infer"))
+        await queued_id(stage)
+        keyed = asyncio.create_task(stage.client.post("/e/embed/infer", headers={"idempotency-key": "k"}))
+        await stage.until_waiting(2)
+        await stage.client.post("/e/embed/infer", headers={"x-octoai-async": "1"})
+
+        clock.now += HOLD_SECONDS + 1
+        first = await stage.take(replica="r1")
+        second = await stage.take(replica="r2")
+
+        assert first.caller is not None
+        assert second.caller is None
+        assert await waiting(stage) == 0
+        call.cancel()
+        keyed.cancel()
 
 
 async def test_hold_outlives_a_queue_that_is_away(stage: Stage) -> None:
