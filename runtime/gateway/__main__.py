@@ -7,6 +7,7 @@ import sys
 
 import structlog
 import uvloop
+from structlog.tracebacks import ExceptionDictTransformer
 
 from runtime.gateway.assembly import assemble
 from runtime.gateway.listening import listen
@@ -17,16 +18,20 @@ from runtime.objects import FolderObjects
 from runtime.queue.valkey import ValkeyQueue
 from runtime.wire.places import Places
 
+PROCESSORS: tuple[structlog.typing.Processor, ...] = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    # Local variables hold bodies, tokens and secrets.
+    structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    structlog.processors.JSONRenderer(),
+)
+"""What an event goes through on its way to a line of the log."""
+
 
 def make_log() -> structlog.typing.FilteringBoundLogger:
     """JSON lines on standard error."""
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import signal
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from support.gateway_stage import OWNER, record, worker_headers, write_records
 from support.valkey_server import ValkeyServer, free_port
 
+from runtime.gateway.__main__ import PROCESSORS
 from runtime.queue.port import ReplicaState
 from runtime.queue.valkey import ValkeyQueue
 from runtime.wire import AnswerHead
@@ -70,6 +73,23 @@ async def test_process_serves_until_sigterm_and_logs_no_secret(tmp_path: Path) -
     assert begun == [accepted.json()["response_id"]]
     for secret in (OWNER, "body-secret", "query-secret", "s3"):
         assert secret.encode() not in log
+
+
+def test_traceback_in_the_log_shows_no_local_variable() -> None:
+    """They hold bodies, tokens and secrets."""
+    lines = io.StringIO()
+    log = structlog.wrap_logger(structlog.WriteLogger(lines), processors=PROCESSORS)
+
+    def fail(body: bytes) -> None:
+        raise ValueError(len(body))
+
+    try:
+        fail(b"body-secret")
+    except ValueError:
+        log.exception("internal error")
+
+    assert json.loads(lines.getvalue())["exception"][0]["exc_type"] == "ValueError"
+    assert "body-secret" not in lines.getvalue()
 
 
 async def test_wrong_setting_ends_the_process_with_its_name() -> None:
