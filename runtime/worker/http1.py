@@ -79,8 +79,11 @@ class Connection(asyncio.Protocol):
         self.is_whole = True
         """The response has arrived to its end."""
         self.is_reusable = False
+        """Both the response and what was sent for it are whole, and the server keeps the connection."""
         self.idle_since = 0.0
         self._has_head = False
+        self._is_cut_short = False
+        """The server answered before it had all of the request: what is sent next would count as the rest."""
         self._is_head_only = False
         self._ends_with_connection = False
         self._fault: str | None = None
@@ -154,7 +157,8 @@ class Connection(asyncio.Protocol):
         """The body has arrived, by its length or its last chunk."""
         if self._has_head:
             self.is_whole = True
-            self.is_reusable = self._parser.should_keep_alive() and not self._is_head_only
+            keeps = self._parser.should_keep_alive() and not self._is_head_only
+            self.is_reusable = keeps and not self._is_cut_short
             self._wake()
 
     # What a call does.
@@ -208,6 +212,7 @@ class Connection(asyncio.Protocol):
         self.headers = []
         self.content_length = None
         self.is_whole = self.is_reusable = self._has_head = self._ends_with_connection = False
+        self._is_cut_short = False
         self._is_head_only = is_head_only
 
     async def _upload(self, body: AsyncIterator[bytes], *, is_chunked: bool) -> None:
@@ -215,6 +220,7 @@ class Connection(asyncio.Protocol):
         try:
             async for chunk in body:
                 if self._has_head:
+                    self._is_cut_short, self.is_reusable = True, False
                     return
                 if chunk:
                     self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if is_chunked else chunk)

@@ -221,6 +221,31 @@ async def test_server_that_wants_no_more_is_heard(connections: Connections) -> N
         assert response.status == 410
 
 
+async def test_connection_of_a_request_that_was_not_sent_whole_is_not_used_again(
+    connections: Connections,
+) -> None:
+    """Its server would read the next request as the rest of this one's body."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 409 Conflict\r\ncontent-length: 0\r\n\r\n")
+        await reader.read()
+
+    async def without_end() -> AsyncIterator[bytes]:
+        while True:
+            yield b"more"
+            await asyncio.sleep(0)
+
+    async with serving(serve) as server:
+        for _ in range(2):
+            async with connections.request(
+                server.address, Request("POST", "/", (), without_end())
+            ) as response:
+                assert await body_of(response) == b""
+
+        assert server.connections == 2
+
+
 async def test_body_that_fails_is_seen_to_be_cut(connections: Connections) -> None:
     """The server's connection ends without the last chunk."""
     sent = bytearray()
