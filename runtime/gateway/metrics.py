@@ -134,6 +134,8 @@ class Metrics:
         """A sync request waits no longer, however it ended."""
         children, total = self._of(waiter.endpoint), now - waiter.opened_at
         children.in_flight.dec()
+        if not waiter.is_queued:  # refused, or a repetition
+            return
         children.total.observe(total)
         waited = waiter.waited_seconds
         if waited is None:

@@ -27,6 +27,7 @@ PARTING_SECONDS = 1.0
 LAST_SECONDS = 2
 """What refused clients have to read their answer."""
 
+_CLOSE = (b"connection", b"close")
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -41,8 +42,12 @@ class LastAnswers:
         """Serve one request."""
 
         async def send_last(message: Message) -> None:
-            if self.is_leaving and message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            if (
+                self.is_leaving
+                and message["type"] == "http.response.start"
+                and _CLOSE not in message["headers"]
+            ):
+                message = {**message, "headers": [*message["headers"], _CLOSE]}
             await send(message)
 
         await self._app(scope, receive, send_last)
@@ -100,13 +105,12 @@ async def serve(
         beside = group.create_task(gateway.go_on())
         answers = group.create_task(inner_server.serve(sockets=[inner]))
         await _until_started(inner_server)
-        door = Door(clients)
         outer = group.create_task(outer_server.serve(sockets=[clients]))
         await _until_started(outer_server)
         gateway.open()
         await stop.wait()
         last_answers.is_leaving = True
-        await drain(gateway, outer_server, door, grace_seconds)
+        await drain(gateway, outer_server, Door(clients), grace_seconds)
         await outer
         inner_server.should_exit = True
         await answers

@@ -53,10 +53,12 @@ async def running(folder: Path, grace_seconds: float) -> AsyncIterator[Running]:
         ended = group.create_task(serve(gateway, clients, inner, stop, grace_seconds))
         stage = Stage(gateway, queue, places, client, inner_client, port, inner_port)
         await until(lambda: _is_accepting(port))
-        yield Running(stage, stop, ended)
-        stop.set()
-        for connection in stage.connections:
-            connection.drop()
+        try:
+            yield Running(stage, stop, ended)
+        finally:
+            stop.set()
+            for connection in stage.connections:
+                connection.drop()
 
 
 async def test_what_waits_may_finish_after_the_signal(tmp_path: Path) -> None:
@@ -117,6 +119,25 @@ async def test_answer_begun_after_the_signal_says_that_the_connection_ends(tmp_p
         await it.stage.answer(taken)
 
         assert (await call).headers["connection"] == "close"
+
+
+async def test_upload_under_way_at_the_signal_is_served(tmp_path: Path) -> None:
+    """It was let in, so it is answered."""
+    async with running(tmp_path, grace_seconds=5) as it:
+        upload = await it.stage.connect()
+        upload.write(b"POST /e/embed/x HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha")
+        await until(lambda: it.stage.gateway.room.clients == 1)
+
+        it.stop.set()
+        await until(lambda: not _is_listening(it.stage.port))
+        upload.write(b"lf")
+        taken = await it.stage.take()
+        await it.stage.answer(taken, 200, (), b"whole")
+        answer = await upload.read_rest()
+
+        assert taken.body == b"half"
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"whole" in answer
 
 
 async def test_closed_gateway_refuses_what_still_comes(tmp_path: Path) -> None:
