@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    SocketTimeoutError,
+)
 
 from bench.chaos.ledger import Entry, Fate
 from bench.chaos.orders import Kind, Order
@@ -23,7 +31,7 @@ PAUSE_SECONDS = 0.25
 POLL_SECONDS = (0.05, 1.0)
 """First and longest pause between two polls."""
 CONNECT_SECONDS = 5.0
-SILENCE_SECONDS = 90.0
+SILENCE_SECONDS = 45.0
 """Longest that a client waits for the next byte."""
 REPLAYED = "Idempotency-Replayed"
 
@@ -76,6 +84,8 @@ class Callers:
     deadline_seconds: float
     """After so long without its answer a request counts as lost."""
     entries: list[Entry] = field(default_factory=list)
+    silences: list[str] = field(default_factory=list)
+    """Calls that were left without a byte for so long that their client gave up waiting and broke off."""
 
     async def call(self, order: Order) -> None:
         """Send one request and follow it to its end."""
@@ -103,7 +113,7 @@ class Callers:
 
     async def honours_keys(self, order: Order) -> bool:
         """Whether a second call with the same key is given the first one's answer."""
-        replies = [await self._post(order, None, {"Idempotency-Key": "the same twice"}) for _ in range(2)]
+        replies = [await self._post(order, None, {"Idempotency-Key": "probe-of-keys"}) for _ in range(2)]
         return REPLAYED in replies[1].headers
 
     async def _async(self, order: Order, entry: Entry) -> None:
@@ -203,10 +213,12 @@ class Callers:
                 if entry is not None and entry.kind is Kind.STREAM:
                     self._note_id(entry, response.headers)
                 return Reply(response.status, response.headers, await response.read())
-        except ClientConnectorError as exc:
+        except (ClientConnectorError, ConnectionTimeoutError) as exc:
             raise NotConnectedError(str(exc)) from exc
+        except SocketTimeoutError as exc:
+            self.silences.append(f"{self.clock():.3f} {method} {path} {'begun' if response else 'no answer'}")
+            raise BrokenError("silent", has_begun=response is not None) from exc
         except (ClientError, OSError) as exc:
-            # aiohttp's own deadlines are OSErrors too, so that a silent platform counts as a broken one.
             raise BrokenError(f"{type(exc).__name__}: {exc}", has_begun=response is not None) from exc
 
     def _weigh(self, order: Order, entry: Entry, reply: Reply) -> None:

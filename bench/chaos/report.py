@@ -20,6 +20,8 @@ class Outcome:
 
     seed: str
     verdict: Verdict
+    silences: Sequence[str]
+    """Calls that nobody answered nor broke off."""
     strikes: Sequence[Blow]
     """All that hit, in order; moments are of the same clock as the entries'."""
     seconds: float
@@ -48,6 +50,7 @@ def lines(outcome: Outcome) -> list[str]:
             f"ran again without a strike: {request_id}"
             for request_id in verdict.unexplained_reruns[:MOST_SHOWN]
         ],
+        *[f"silent: {call}" for call in outcome.silences[:MOST_SHOWN]],
         *_totals(outcome),
     ]
 
@@ -61,6 +64,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "missed": outcome.missed,
         "is_good": outcome.verdict.is_good,
         **_plain(outcome.verdict),
+        "silences": list(outcome.silences),
         "strikes": [asdict(blow) for blow in outcome.strikes],
     }
 
@@ -125,6 +129,7 @@ def _totals(outcome: Outcome) -> list[str]:
     verdict = outcome.verdict
     return [
         f"keys: {'honoured' if outcome.honours_keys else 'NOT honoured yet; keyed requests were only retried'}",
+        f"silences: {len(outcome.silences)}",
         f"refusals: {verdict.refusals}",
         f"retries: {verdict.retries}",
         f"re-runs: {verdict.reruns}",

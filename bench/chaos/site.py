@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,13 +13,13 @@ from tempfile import TemporaryDirectory
 
 from bench.chaos.errors import ChaosError
 from bench.chaos.orders import ENDPOINTS
+from bench.chaos.reaper import end_all
 from bench.chaos.schedule import Struck
 from runtime.local.notes import Notes, ReplicaNote
 from runtime.local.pids import MARK, ProcessId, is_alive
 from runtime.local.ports import is_free
 from runtime.local.processes import Process
 from runtime.local.settings import Settings, read_settings
-from runtime.local.strays import kill_strays
 from runtime.local.up import start_supervisor
 
 LEASE_SECONDS = 15.0
@@ -56,6 +57,7 @@ class Site:
     folder: Path
     settings: Settings
     _supervisor: Process | None = field(default=None, init=False)
+    _reaper: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     @property
     def url(self) -> str:
@@ -73,6 +75,7 @@ class Site:
         Raises:
             ChaosError: it does not come up.
         """
+        self._start_reaper()
         (self.folder / "endpoints.yaml").write_text(endpoints_yaml(self.journal))
         await self._command("infra.local")
         await self._command("runtime.local", "up")
@@ -96,7 +99,14 @@ class Site:
         """End every process of it, by pid and whatever it is doing."""
         for target in [one for struck in Struck for one in self.targets(struck)]:
             Process(target.process).signal(signal.SIGCONT)
-        await kill_strays(self.settings.state, ())
+        await end_all(self.settings.state)
+        if self._reaper is not None:
+            self._reaper.kill()
+            self._reaper.wait()
+
+    def _start_reaper(self) -> None:
+        reaper = (sys.executable, "-m", "bench.chaos.reaper", str(os.getpid()), str(self.settings.state))
+        self._reaper = subprocess.Popen(reaper, cwd=_ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
 
     async def _command(self, module: str, *arguments: str) -> None:
         process = await asyncio.create_subprocess_exec(

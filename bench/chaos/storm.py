@@ -90,6 +90,7 @@ class _Run:
             verdict=judge(
                 callers.entries, self._striker.blows, list(journal.runs.values()), len(journal.overlaps)
             ),
+            silences=callers.silences,
             strikes=self._striker.blows,
             seconds=time.monotonic() - begun_at,
             missed=len(self._striker.missed),

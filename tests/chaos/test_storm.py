@@ -31,3 +31,19 @@ def test_small_storm_loses_nothing_and_leaves_nothing() -> None:
 def _is_ours(pid: int, told: list[str]) -> bool:
     folder = told[0].rpartition(" ")[2]
     return any(folder in value for value in environment_of(pid).values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_platform_ends_when_the_harness_is_killed(tmp_path: Path) -> None:
+    """A reaper outlives it."""
+    folder = tmp_path / "kept"
+    command = (sys.executable, "-m", "bench.chaos", "--keep", str(folder), "--requests", "400")
+    harness = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: len(marked(folder / ".moorage")) > 5, 60)
+    finally:
+        harness.kill()
+        harness.wait()
+
+    until(lambda: not marked(folder / ".moorage"), 30)
