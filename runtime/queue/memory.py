@@ -210,6 +210,7 @@ class MemoryQueue:
     async def join(self, endpoint: str, replica: str, revision: str) -> str | None:
         """See `Queue.join`."""
         now, at = self._clock(), self._at(endpoint)
+        at.forget_ends(now)
         at.forget_replica(replica, now)
         held, _ = at.lost.pop(replica, (None, now))
         at.replicas[replica] = ReplicaView(

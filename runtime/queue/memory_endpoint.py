@@ -266,10 +266,10 @@ class Endpoint:
         self.take_over(now)
         self.forget_silent(now)
         self.holds = {gateway: until for gateway, until in self.holds.items() if until > now}
-        self.lost = {name: lost for name, lost in self.lost.items() if now - lost[1] < RESULT_SECONDS}
 
     def forget_ends(self, now: float) -> None:
-        """Forget ended requests that were kept long enough."""
+        """Forget ended requests, and what lost replicas had in hand, once they were kept long enough."""
+        self.lost = {name: lost for name, lost in self.lost.items() if now - lost[1] < RESULT_SECONDS}
         while self.ends and self.ends[0][0] <= now:
             at, request_id = heappop(self.ends)
             request = self.requests.get(request_id)

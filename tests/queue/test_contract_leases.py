@@ -342,3 +342,16 @@ async def test_finish_without_a_next_leaves_the_replica_idle(stage: Stage) -> No
 
     assert upcoming is None
     assert (await stage.replica()).state is ReplicaState.READY
+
+
+async def test_worker_of_a_forgotten_replica_keeps_its_lease(stage: Stage) -> None:
+    """Renewing holds the request; the replica stays forgotten."""
+    await stage.enqueue()
+    await stage.ready("r1")
+    taken = await stage.take("r1")
+    await stage.queue.leave(stage.endpoint, "r1")
+
+    await stage.queue.renew(stage.endpoint, taken.id, taken.attempt, 30)
+
+    view = await stage.view()
+    assert (view.running, list(view.replicas)) == (1, [])

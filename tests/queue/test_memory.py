@@ -70,3 +70,15 @@ async def test_text_that_is_no_id_is_not_found(stage: Stage) -> None:
     """It opens no endpoint either."""
     assert await stage.queue.find("../secrets") is None
     assert await stage.queue.cancel("../secrets") is None
+
+
+async def test_what_a_lost_replica_had_in_hand_is_forgotten_in_the_end(stage: Stage) -> None:
+    """Whether or not anybody swept meanwhile: its model is long gone."""
+    await stage.enqueue()
+    await stage.ready("r1")
+    await stage.take()
+    await stage.queue.leave(stage.endpoint, "r1")
+
+    await stage.pass_time(RESULT_SECONDS + 1)
+
+    assert await stage.queue.join(stage.endpoint, "r1", "rev-1") is None

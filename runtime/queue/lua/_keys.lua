@@ -82,21 +82,24 @@ local function moving_average(field, sample)
   redis.call('HSET', META, field, text(old and 0.8 * old + 0.2 * sample or sample))
 end
 
+local function is_known(replica_state)
+  return replica_state and replica_state ~= 'lost'
+end
+
 -- A replica that goes with a request in its hands is remembered: its model may still be at work on it.
 local function forget_replica(id)
   local key = replica_key(id)
+  local found = redis.call('HMGET', key, 'state', 'request')
   redis.call('ZREM', BEATS, id)
-  local request = redis.call('HGET', key, 'request')
-  if not request or request == '' then
+  if not is_known(found[1]) then
+    return
+  end
+  if found[2] == '' then
     redis.call('UNLINK', key)
   else
     redis.call('HSET', key, 'state', 'lost')
     redis.call('PEXPIRE', key, RESULT_MS)
   end
-end
-
-local function is_known(replica_state)
-  return replica_state and replica_state ~= 'lost'
 end
 
 local function is_held(gateway)
