@@ -10,7 +10,7 @@ PLATFORM := $(BIN)/python -m runtime.local
 CODE := infra runtime tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs check test test-slow lint fmt bench
+.PHONY: help up down status logs check test test-slow lint fmt bench chaos
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -34,7 +34,7 @@ check: $(VENV)/.runtime ## check endpoints.yaml, change nothing
 	@$(BIN)/python -m infra.local --check $(STATE_FLAG)
 
 test: lint ## what every change must pass: lint, types and the quick tests
-	@$(BIN)/pytest -q -m "not slow"
+	@$(BIN)/pytest -q -m "not slow" -n 3 --dist worksteal
 
 test-slow: $(VENV)/.dev ## original clients, browser, databases, long properties
 	@$(BIN)/pytest -q -m slow
@@ -50,6 +50,9 @@ fmt: $(VENV)/.dev ## format the code and mend what can be mended
 
 bench: $(VENV)/.dev ## measure gateway, queue and worker beside a direct call
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: $(VENV)/.dev ## kill every process again and again under load: `SEED=7 make chaos`
+	@$(BIN)/python -m bench.chaos $(ARGS)
 
 # The project's own environment. A stamp is as new as the requirements that were installed.
 $(VENV)/.uv: Makefile
