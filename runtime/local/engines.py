@@ -23,7 +23,7 @@ ENGINES = ("docker", "podman")
 ANSWER_SECONDS = 5.0
 PULL_SECONDS = 3600.0
 REMOVE_SECONDS = 20.0
-NO_ENGINE = "an image needs docker or podman on PATH and running, or local.command in endpoints.yaml"
+INSTEAD = "or say in local.command of endpoints.yaml how to run it without one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,11 @@ class Engines:
             if await self._run([engine, "info"], log, ANSWER_SECONDS):
                 return engine
             silent.append(name)
-        found = f" ({', '.join(silent)} is on PATH but does not answer)" if silent else ""
-        raise PrepareError(f"{NO_ENGINE}{found}.")
+        if silent:
+            raise PrepareError(f"{' and '.join(silent)} does not answer: start its service, {INSTEAD}.")
+        raise PrepareError(
+            f"an image needs docker or podman, and neither is on PATH: install one, {INSTEAD}."
+        )
 
     async def prepare(self, source: ImageSource, log: Path) -> str:
         """The engine, with the image at hand: pulled unless it is there already.

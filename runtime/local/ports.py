@@ -20,6 +20,12 @@ def is_free(port: int) -> bool:
     return True
 
 
+def next_free(port: int) -> int:
+    """The first free loopback port above this one; the one above it where a hundred are taken."""
+    above = range(port + 1, min(port + 101, 65_536))
+    return next(filter(is_free, above), port + 1)
+
+
 def free_port(reserved: Collection[int], chance: random.Random) -> int:
     """A loopback port that is free now and not among those already promised.
 

@@ -53,7 +53,8 @@ class Process:
         """SIGTERM, then SIGKILL to it and whatever it left in its session; returns when all are gone."""
         self.signal(signal.SIGTERM)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.wait(), grace_seconds)
+            async with asyncio.timeout(grace_seconds):
+                await self.wait()
         await kill_session(self.identity)
         if self._child is not None:
             self._child.poll()

@@ -1,11 +1,21 @@
 """What the commands say: with colour and a spinner on a terminal, plain lines in a pipe."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
+from rich.text import Text
 
 Tell = Callable[[str], None]
+
+
+class Screen(Console):
+    """A console whose reader may leave (`make up | head`): the rest is said to nobody, and the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Called when nobody reads any more; the parent class would end the program here."""
+        with suppress(SystemExit):
+            super().on_broken_pipe()
 
 
 class Teller:
@@ -25,7 +35,7 @@ class Teller:
             yield self._line_by_line()
             return
         with self.console.status("") as status:
-            yield status.update
+            yield lambda text: status.update(Text(text.partition("\n")[0], overflow="ellipsis", no_wrap=True))
 
     def _line_by_line(self) -> Tell:
         last = ""
