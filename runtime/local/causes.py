@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 STARTING = "starting"
+CANNOT_START = "cannot start: "
+"""So begins a cause that waiting alone does not mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,13 @@ class Circumstances:
 
 def cause_of(now: Circumstances, used: Mapping[str, int], slots: int) -> str:
     """The cause that the user should read first; empty when nothing holds anything up."""
-    if now.secret or now.wanted <= now.ready:
-        return now.secret
-    held_up = now.fault or now.doing or next(iter(now.crashes), "")
+    if now.secret:
+        return CANNOT_START + now.secret
+    if now.wanted <= now.ready:
+        return ""
+    if now.fault:
+        return CANNOT_START + now.fault
+    held_up = now.doing or next(iter(now.crashes), "")
     if held_up:
         return held_up
     no_slot = now.replicas <= now.ready and sum(used.values()) >= slots

@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from runtime.local.processes import Command, base_environment, mark_of, run_to_e
 from runtime.local.settings import Settings
 
 INSTALL_SECONDS = 1800.0
+DRAFT = ".making"
+KEPT_SECONDS = 7 * 86_400.0
+"""How long an environment stays that nobody uses: an edit of requirements is often taken back."""
 RUNNER = Path("runtime/replica/requirements.txt")
 """What the runner itself needs, below the folder of our code."""
 INSTALLER_PREFIXES = ("UV_", "SSL_", "NETRC")
@@ -62,7 +65,7 @@ class Environments:
 
     def python(self, recipe: Recipe) -> Path:
         """The environment's interpreter, there or not yet."""
-        return self.settings.places.venvs / recipe.key / "bin" / "python"
+        return self._folder(recipe.key) / "bin" / "python"
 
     async def make(self, recipe: Recipe, cwd: Path, log: Path) -> Path:
         """The interpreter of the environment, made first when it is not there; one making at a time.
@@ -70,15 +73,36 @@ class Environments:
         Raises:
             PrepareError: packages cannot be installed; the last lines of the installer say why.
         """
-        async with self._locks.setdefault(recipe.key, asyncio.Lock()):
+        async with self._lock(recipe.key):
             python = self.python(recipe)
             if not python.exists():
                 await self._install(recipe, cwd, log)
+            os.utime(self._folder(recipe.key))  # how long nobody used it counts from here
         return python
 
+    async def drop_unused(self, used: Collection[str], now: float) -> None:
+        """Remove the environments that are not used and were not for a week.
+
+        Args:
+            used: keys of the recipes that endpoints have now.
+            now: seconds since 1970.
+        """
+        for folder in sorted(self.settings.places.venvs.glob("[!.]*")):
+            if folder.name in used or folder.name.endswith(DRAFT):
+                continue
+            async with self._lock(folder.name):
+                if now - folder.stat().st_mtime > KEPT_SECONDS:
+                    await asyncio.to_thread(_remove, folder)
+
+    def _lock(self, key: str) -> asyncio.Lock:
+        return self._locks.setdefault(key, asyncio.Lock())
+
+    def _folder(self, key: str) -> Path:
+        return self.settings.places.venvs / key
+
     async def _install(self, recipe: Recipe, cwd: Path, log: Path) -> None:
-        final = self.settings.places.venvs / recipe.key
-        draft = final.with_name(f"{recipe.key}.making")
+        final = self._folder(recipe.key)
+        draft = _draft_of(final)
         shutil.rmtree(draft, ignore_errors=True)
         draft.parent.mkdir(parents=True, exist_ok=True)
         for arguments in _steps(recipe, draft):
@@ -121,9 +145,21 @@ def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**base_environment(environ), **own, "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
 
 
+def _draft_of(final: Path) -> Path:
+    return final.with_name(final.name + DRAFT)
+
+
+def _remove(final: Path) -> None:
+    """Remove an environment so that half of one is never taken for a whole."""
+    draft = _draft_of(final)
+    shutil.rmtree(draft, ignore_errors=True)
+    final.rename(draft)
+    shutil.rmtree(draft, ignore_errors=True)
+
+
 def drop_drafts(venvs: Path) -> None:
-    """Remove what an interrupted making left; nobody makes one while the supervisor starts."""
-    for draft in venvs.glob("*.making"):
+    """Remove what an interrupted making or removing left; neither goes on while the supervisor starts."""
+    for draft in venvs.glob(f"*{DRAFT}"):
         shutil.rmtree(draft, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ from runtime.local.causes import Circumstances
 from runtime.local.errors import LocalError, SecretError
 from runtime.local.logs import drop_old
 from runtime.local.moves import Moves, Standing, plan_moves
-from runtime.local.notes import Launch, ReplicaNote
+from runtime.local.notes import Launch, ReplicaNote, made_from
 from runtime.local.replica import Kit, Phase, Replica
 from runtime.queue.port import EndpointView
 from runtime.wire import EndpointRecord, Scaling
@@ -56,6 +56,11 @@ class Fleet:
         return len(self._replicas)
 
     @property
+    def may_prepare(self) -> bool:
+        """Whether nothing is being installed, and nothing failed just now."""
+        return not self.preparing and self._crew.kit.clock() >= self._retry_at
+
+    @property
     def standing(self) -> list[Standing]:
         """What the moves are planned from."""
         return [
@@ -71,16 +76,21 @@ class Fleet:
         """Take over a changed record. Replicas of another revision are replaced by the next moves."""
         self.leaving = False
         if record.revision != self.record.revision:
-            self._launch, self._fault, self._retry_at = None, "", 0.0
-            self._backoff.reset()
+            self._launch = None
+            self.forget_fault()
         self.record = record
         for replica in self._replicas.values():
-            if replica.revision == record.revision:
+            if replica.revision == self._revision:
                 replica.apply(record)
+
+    def forget_fault(self) -> None:
+        """Prepare again at once: what stood in the way may be mended."""
+        self._fault, self._retry_at = "", 0.0
+        self._backoff.reset()
 
     def plan(self, wanted: int, view: EndpointView, free: int) -> Moves:
         """The moves towards so many replicas; preparation begins where one must start."""
-        moves = plan_moves(wanted, self.record.revision, self.standing, view, free)
+        moves = plan_moves(wanted, self._revision, self.standing, view, free)
         if moves.start and not self._is_fresh():
             self.prepare()
             return Moves(retire=moves.retire, drain=moves.drain, unretire=moves.unretire)
@@ -107,7 +117,7 @@ class Fleet:
 
     def prepare(self) -> None:
         """Begin to install what replicas need, unless that is going on or failed just now."""
-        if not self.preparing and self._crew.kit.clock() >= self._retry_at:
+        if self.may_prepare:
             self.preparing = True
             self._crew.spawn(self._prepare(self.record))
 
@@ -162,6 +172,7 @@ class Fleet:
                     launch=self._launch,
                     port=self._crew.take_port(),
                     probe_port=self._crew.take_port(),
+                    build=self._crew.kit.build,
                 ),
                 self._crew.kit,
             )
@@ -196,6 +207,10 @@ class Fleet:
         except SecretError as exc:
             return str(exc)
         return ""
+
+    @property
+    def _revision(self) -> str:
+        return made_from(self.record, self._crew.kit.build)
 
     @property
     def _logs(self) -> Path:

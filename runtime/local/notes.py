@@ -37,6 +37,18 @@ class ReplicaNote(Record):
     worker: ProcessId | None = None
     started: bool = False
     """Whether the model answered its health path since its last start."""
+    build: str = ""
+    """What its worker and runner are made from; none where an older Moorage wrote the note."""
+
+    @property
+    def revision(self) -> str:
+        """What it was made from: the endpoint's record and our build."""
+        return made_from(self.record, self.build)
+
+
+def made_from(record: EndpointRecord, build: str) -> str:
+    """The revision of a replica that this build makes from this record."""
+    return f"{record.revision}.{build}"
 
 
 class ServiceNote(Record):
@@ -44,12 +56,13 @@ class ServiceNote(Record):
 
     process: ProcessId | None = None
     port: int = 0
+    build: str = ""
+    """What it is made from, see `build_of`; none for the queue's server, which outlives our code."""
 
 
 def make_private(folder: Path) -> None:
     """A folder that only its owner may enter: requests' bodies and tokens lie in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,9 @@ from runtime.local.errors import LocalError
 LOOK_SECONDS = 5.0
 POLL_SECONDS = 0.1
 OK = 200
+UNAUTHORIZED = 401
+FORBIDDEN = 403
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,17 @@ class PlatformApi:
             async with self._session.get(
                 self._url + path, headers=self._headers(), timeout=timeout
             ) as answer:
-                return json.loads(await answer.read()) if answer.status == OK else None
-        except (ClientError, TimeoutError, OSError, ValueError) as exc:
+                body, status = await answer.read(), answer.status
+        except (ClientError, TimeoutError, OSError) as exc:
             raise LocalError(f"nothing answers at {self._url}. Say `make up`.") from exc
+        if status == NOT_FOUND:
+            return None
+        if status != OK:
+            raise LocalError(_refusal(self._url, status))
+        try:
+            return json.loads(body)
+        except ValueError as exc:
+            raise LocalError(f"what answers at {self._url} is another program.") from exc
 
     def _headers(self) -> dict[str, str]:
         try:
@@ -101,22 +111,7 @@ class PlatformApi:
             return {}
 
 
-async def wait_until_healthy(api: PlatformApi, seconds: float, is_lost: Callable[[], str]) -> None:
-    """Return when the gateway is healthy.
-
-    Args:
-        api: the platform.
-        seconds: longest wait.
-        is_lost: why it is no use waiting on; empty while it is.
-
-    Raises:
-        LocalError: it is lost, or the time is over.
-    """
-    deadline = time.monotonic() + seconds
-    while not await api.is_healthy():
-        fault = is_lost()
-        if not fault and time.monotonic() > deadline:
-            fault = f"the gateway did not become healthy within {seconds:g} s."
-        if fault:
-            raise LocalError(fault)
-        await asyncio.sleep(POLL_SECONDS)
+def _refusal(url: str, status: int) -> str:
+    if status in (UNAUTHORIZED, FORBIDDEN):
+        return f"what answers at {url} does not know this folder's token. Say `make up`."
+    return f"the platform at {url} answers {status}. `make logs` may say why."

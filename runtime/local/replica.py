@@ -72,6 +72,8 @@ class Kit:
     """How the worker of a replica is started, with its log."""
     clock: Callable[[], float]
     """Monotonic seconds."""
+    build: str
+    """What new replicas' workers and runners are made from."""
 
 
 class Replica:
@@ -99,7 +101,7 @@ class Replica:
     @property
     def revision(self) -> str:
         """What it was made from."""
-        return self.note.record.revision
+        return self.note.revision
 
     def stop(self) -> None:
         """Let the worker finish what it has, then end worker and model; `run` returns after that."""

@@ -127,14 +127,16 @@ class Scaler:
         free = self._slots - sum(slots_in_use(self._fleets).values())
         moves = fleet.plan(share, outlook.view, free)
         await fleet.move(moves)
-        await self._tell(name, fleet, outlook)
+        await self._tell(name, fleet, outlook, share)
 
-    async def _tell(self, name: str, fleet: Fleet, outlook: Outlook) -> None:
+    async def _tell(self, name: str, fleet: Fleet, outlook: Outlook, share: int) -> None:
         """Write desired number and cause into the queue, where they changed or old needs must go."""
         desired = outlook.decision.desired
         scaling = fleet.record.scaling
         used = slots_in_use(self._fleets)
-        cause = cause_of(fleet.circumstances(desired, outlook.view), used, self._slots)
+        held = min(desired, max(share, scaling.min))  # past this nobody waits, and nothing is started
+        wanted = desired if outlook.view.demand else held
+        cause = cause_of(fleet.circumstances(wanted, outlook.view), used, self._slots)
         told = (desired, scaling.max, cause, float(scaling.timeout))
         view = outlook.view
         is_stale = any(view.now - at > scaling.timeout for at in view.needed.values())

@@ -8,11 +8,15 @@ from structlog.stdlib import BoundLogger
 
 from runtime.local.backoff import Backoff
 from runtime.local.notes import Notes, ServiceNote
+from runtime.local.ports import is_free
 from runtime.local.processes import Command, Process, adopt, base_environment, mark_of, start
 from runtime.local.settings import Settings
 
 GATEWAY = "gateway"
 GATEWAY_GRACE_SECONDS = 30
+SLACK_SECONDS = 5.0
+"""What the end of a gateway may take beyond its grace."""
+POLL_SECONDS = 0.02
 PASSED = ("MOORAGE_PUBLIC_URL",)
 """Settings of the gateway that the user may give."""
 
@@ -20,13 +24,17 @@ PASSED = ("MOORAGE_PUBLIC_URL",)
 class Service:
     """One process that must run: adopted or started, and started again when it ends."""
 
-    def __init__(self, name: str, port: int, notes: Notes, log: BoundLogger) -> None:
+    def __init__(self, name: str, port: int, notes: Notes, log: BoundLogger, build: str = "") -> None:
         self.name = name
         self.port = port
+        self._build = build
         self._notes = notes
         self._log = log.bind(service=name)
         note = notes.service(name)
-        self._process = adopt(note.process) if note.port == port else None
+        running = adopt(note.process) if note.port == port else None
+        is_current = note.build == build
+        self._process = running if is_current else None
+        self._other = None if is_current else running
 
     @property
     def process(self) -> Process | None:
@@ -41,12 +49,27 @@ class Service:
         """
         if self._process is None or not self._process.alive:
             self._process = start(command())
-            self._notes.write_service(self.name, ServiceNote(process=self._process.identity, port=self.port))
+            note = ServiceNote(process=self._process.identity, port=self.port, build=self._build)
+            self._notes.write_service(self.name, note)
             self._log.info("service started", pid=self._process.identity.pid)
         return self._process
 
     async def keep(self, command: Callable[[], Command]) -> None:
-        """Keep it running; never returns."""
+        """Keep it running, in the place of one of another build that still has its clients; never returns."""
+        async with asyncio.TaskGroup() as tasks:
+            if self._other is not None:
+                self._log.info("service of another build leaves", pid=self._other.identity.pid)
+                tasks.create_task(self._other.stop(GATEWAY_GRACE_SECONDS + SLACK_SECONDS))
+                await self._until_left(self._other)
+                self._other = None
+            await self._keep(command)
+
+    async def _until_left(self, other: Process) -> None:
+        """Return when the other process listens no more; what it has accepted it may still finish."""
+        while other.alive and not is_free(self.port):  # noqa: ASYNC110 - another process's socket, no event
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _keep(self, command: Callable[[], Command]) -> None:
         backoff = Backoff(first=0.2, most=10.0)
         clock = asyncio.get_running_loop().time
         while True:
@@ -60,11 +83,16 @@ class Service:
             await asyncio.sleep(delay)
 
 
+def given_to_gateway(settings: Settings) -> dict[str, str]:
+    """Settings of the gateway's own that the user gave."""
+    return {name: settings.environ[name] for name in PASSED if name in settings.environ}
+
+
 def gateway_command(settings: Settings, queue_url: str) -> Command:
     """How the gateway is started."""
     env = {
         **base_environment(settings.environ),
-        **{name: settings.environ[name] for name in PASSED if name in settings.environ},
+        **given_to_gateway(settings),
         "PYTHONPATH": str(settings.code),
         "PYTHONUNBUFFERED": "1",
         "MOORAGE_STATE": str(settings.state),

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from runtime.local.causes import CANNOT_START
 from runtime.local.errors import LocalError
 from runtime.local.examples import Example, shown_answer
 from runtime.local.notes import write_private
@@ -51,7 +52,7 @@ async def _watch(api: PlatformApi, name: str, tell: Tell) -> Answered:
     """Tell how far it is; never returns.
 
     Raises:
-        LocalError: it crash-loops, so that there is nothing to wait for.
+        LocalError: it crash-loops or cannot be prepared, so that there is nothing to wait for.
     """
     while True:
         await asyncio.sleep(LOOK_SECONDS)
@@ -61,8 +62,11 @@ async def _watch(api: PlatformApi, name: str, tell: Tell) -> Answered:
             continue
         if state is not None:
             tell(f"{name}: {progress_text(state)}")
+            cause = str(state["waiting"]["cause"] or "")
+            if cause.startswith(CANNOT_START):
+                raise LocalError(f"{name} {cause}")
             if state["replicas"]["failing"]:
-                raise LocalError(f"{name} does not start: {state['waiting']['cause']}")
+                raise LocalError(f"{name} does not start: {cause}")
 
 
 def progress_text(state: dict[str, Any]) -> str:

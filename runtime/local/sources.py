@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.local.engines import Engines, container_launch, engine_environment
-from runtime.local.environments import Environments, folder_of
+from runtime.local.environments import Environments, Recipe, folder_of
 from runtime.local.errors import PrepareError
 from runtime.local.notes import Launch
 from runtime.local.processes import base_environment
@@ -36,10 +36,17 @@ class Sources:
         if not isinstance(source, PythonSource):
             return isinstance(source, CommandSource)
         try:
-            recipe = self.environments.recipe(folder_of(self.settings.root, source.folder))
+            recipe = self._recipe(source)
         except PrepareError:
             return False
         return self.environments.python(recipe).exists()
+
+    def environment_key(self, record: EndpointRecord) -> str:
+        """Name of the environment of a `python:` endpoint; empty where it has none."""
+        try:
+            return self._recipe(record.source).key if isinstance(record.source, PythonSource) else ""
+        except PrepareError:
+            return ""
 
     async def prepare(self, record: EndpointRecord, log: Path) -> Launch:
         """How to start a replica, after all that it needs was installed; may take minutes.
@@ -60,8 +67,11 @@ class Sources:
 
     async def _python(self, source: PythonSource, log: Path) -> Launch:
         folder = folder_of(self.settings.root, source.folder)
-        python = await self.environments.make(self.environments.recipe(folder), folder, log)
+        python = await self.environments.make(self._recipe(source), folder, log)
         return python_launch(python, folder, self.settings.code)
+
+    def _recipe(self, source: PythonSource) -> Recipe:
+        return self.environments.recipe(folder_of(self.settings.root, source.folder))
 
     def environment(self, record: EndpointRecord, launch: Launch, port: int) -> dict[str, str]:
         """The model's whole environment: little of ours, the record's own and its secrets.

@@ -9,7 +9,8 @@ from runtime.local.notes import Notes
 from runtime.local.pids import ProcessId, is_alive, marked, send
 from runtime.local.processes import kill_session
 
-SERVICES = ("supervisor", "valkey", "gateway")
+SUPERVISOR = "supervisor"
+SERVICES = (SUPERVISOR, "valkey", "gateway")
 
 
 def known_processes(notes: Notes) -> dict[str, ProcessId]:
@@ -34,3 +35,17 @@ async def kill_strays(state: Path, known: Iterable[str]) -> list[ProcessId]:
         await kill_session(process)
         send(process, signal.SIGKILL)  # it may have led no session
     return found
+
+
+async def clear_remains(state: Path, notes: Notes) -> None:
+    """End what no note knows, before a supervisor is started where none is noted.
+
+    One that runs all the same has lost its notes, most likely with the whole folder, queue and password
+    too: then it goes first, so that it starts nothing again, and all that it kept goes with it.
+    """
+    lost = [process for process, role in marked(state).items() if role == SUPERVISOR]
+    for process in lost:
+        await kill_session(process)
+    await kill_strays(state, () if lost else known_processes(notes))
+    if lost:
+        notes.clear()

@@ -13,8 +13,9 @@ from runtime.local.access_tokens import write_tokens
 from runtime.local.engines import Engines
 from runtime.local.environments import Environments, drop_drafts
 from runtime.local.errors import LocalError
+from runtime.local.fingerprint import build_of, code_fingerprint
 from runtime.local.fleet import Crew, Fleet
-from runtime.local.housekeeping import prefetch, trim_logs
+from runtime.local.housekeeping import drop_environments, prefetch, trim_logs
 from runtime.local.notes import Notes, ServiceNote, make_private
 from runtime.local.pids import identify
 from runtime.local.ports import Ports, is_free
@@ -23,16 +24,15 @@ from runtime.local.records import Signature, read_plan, signature
 from runtime.local.replica import Kit
 from runtime.local.scaling import Scaler
 from runtime.local.secret_values import SecretValues
-from runtime.local.services import GATEWAY, Service, gateway_command
+from runtime.local.services import GATEWAY, Service, gateway_command, given_to_gateway
 from runtime.local.settings import Settings
 from runtime.local.sources import Sources
-from runtime.local.strays import kill_strays, known_processes
+from runtime.local.strays import SUPERVISOR, kill_strays, known_processes
 from runtime.local.valkey import VALKEY, server_command, server_of
 from runtime.local.workers import worker_command
 from runtime.queue.port import Queue, QueueUnavailableError
 from runtime.queue.valkey import ValkeyQueue
 
-SUPERVISOR = "supervisor"
 WATCH_SECONDS = 1.0
 AGAIN_SECONDS = 1.0
 """Pause after one of the loops failed in a way that nobody foresaw."""
@@ -52,18 +52,19 @@ class Supervisor:
         self._settings = settings
         self._log = log
         self._notes = Notes(settings.places.run)
+        self._code = code_fingerprint(settings.code)
         self._ports = Ports(random.Random())  # noqa: S311 - which free port is no secret
         self._fleets: dict[str, Fleet] = {}
         self._seen: Signature | None = None
         self._called = asyncio.Event()
-        """Somebody asks for a look at the records."""
+        """Somebody says `up` again: look at the records, and try again what failed."""
         self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """Keep everything running until SIGTERM or SIGINT, which end the supervisor and nothing else."""
         self._listen_to_signals()
         make_private(self._settings.state)
-        note = ServiceNote(process=identify(os.getpid()), port=self._settings.port)
+        note = ServiceNote(process=identify(os.getpid()), port=self._settings.port, build=self._code)
         self._notes.write_service(SUPERVISOR, note)
         known = {SUPERVISOR, *known_processes(self._notes)}
         for stray in await kill_strays(self._settings.state, known):
@@ -77,8 +78,9 @@ class Supervisor:
     async def _keep_platform(self) -> None:
         settings = self._settings
         valkey = Service(VALKEY, self._valkey_port(), self._notes, self._log)
-        gateway = Service(GATEWAY, settings.port, self._notes, self._log)
         server = server_of(settings, valkey.port)
+        gateway_build = build_of(self._code, server.url, *given_to_gateway(settings).values())
+        gateway = Service(GATEWAY, settings.port, self._notes, self._log, gateway_build)
         queue = ValkeyQueue.connect(server.url)
         try:
             async with Probes() as probes, asyncio.TaskGroup() as tasks:
@@ -93,6 +95,7 @@ class Supervisor:
                     lambda: self._scale(queue, scaler),
                     scaler.follow_demands,
                     lambda: prefetch(self._fleets, kit.sources),
+                    lambda: drop_environments(self._fleets, kit.sources, self._notes),
                     lambda: trim_logs(settings.places),
                 ):
                     tasks.create_task(self._again(loop))
@@ -133,6 +136,9 @@ class Supervisor:
             except TimeoutError:
                 continue
             self._called.clear()
+            for fleet in self._fleets.values():
+                fleet.forget_fault()
+            crew.wake()
 
     async def _apply(self, crew: Crew) -> bool:
         """Bring the fleets in line with the records; False where those cannot be read now."""
@@ -175,6 +181,7 @@ class Supervisor:
             log=self._log,
             worker_command=lambda note, log: worker_command(note, settings, queue_url, log),
             clock=time.monotonic,
+            build=build_of(self._code, queue_url),
         )
 
     def _valkey_port(self) -> int:

@@ -1,8 +1,10 @@
 """`up`: a supervisor that runs, a gateway that answers, one real inference, and where everything is."""
 
+import asyncio
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,21 +14,32 @@ from aiohttp import ClientSession
 from runtime.local.access_tokens import write_tokens
 from runtime.local.errors import LocalError
 from runtime.local.examples import Example, choose_example, read_templates
+from runtime.local.fingerprint import code_fingerprint
+from runtime.local.lock import in_turn
 from runtime.local.logs import last_lines
 from runtime.local.notes import Notes, make_private
 from runtime.local.pids import MARK, environment_of, is_alive, send
-from runtime.local.platform_api import PlatformApi, wait_until_healthy
-from runtime.local.ports import is_free
+from runtime.local.platform_api import PlatformApi
+from runtime.local.ports import is_free, next_free
 from runtime.local.processes import Command, Process, mark_of, start
 from runtime.local.records import Plan, read_plan
+from runtime.local.services import GATEWAY
 from runtime.local.settings import Settings
 from runtime.local.smoke import send_example, write_body
+from runtime.local.strays import SUPERVISOR, clear_remains
 from runtime.local.telling import Teller
+from runtime.local.valkey import VALKEY
 
-SUPERVISOR = "supervisor"
 PREFIX = "MOORAGE_"
 END_SECONDS = 10.0
 HEALTHY_SECONDS = 60.0
+TURN_SECONDS = HEALTHY_SECONDS + END_SECONDS
+POLL_SECONDS = 0.1
+TAIL_LINES = 20
+ANOTHER = "Another `make up` of this folder is at work; waiting for it."
+NEWER_CODE = (
+    "The platform runs older code: its supervisor and gateway, then its replicas make room for the newer."
+)
 
 
 async def bring_up(settings: Settings, teller: Teller) -> None:
@@ -39,10 +52,11 @@ async def bring_up(settings: Settings, teller: Teller) -> None:
     plan = read_plan(places)
     make_private(settings.state)
     write_tokens(places, plan.account)
-    supervisor = await ensure_supervisor(settings, teller)
     async with ClientSession(trust_env=False) as session:
         api = PlatformApi(session, settings.url, places.token)
-        await wait_until_healthy(api, HEALTHY_SECONDS, lambda: _why_lost(supervisor, settings))
+        async with in_turn(places.run / "up.lock", TURN_SECONDS, lambda: teller.say(ANOTHER)):
+            supervisor = await ensure_supervisor(settings, teller)
+            await wait_until_healthy(api, supervisor, settings)
         example = choose_example(plan.endpoints, read_templates(places), settings.root)
         if example is None:
             teller.say("No endpoint has a template with an example request, so none is sent.")
@@ -56,26 +70,45 @@ async def bring_up(settings: Settings, teller: Teller) -> None:
 
 
 async def ensure_supervisor(settings: Settings, teller: Teller) -> Process:
-    """A supervisor of this folder that knows of the latest records and of the settings and secrets in our environment.
+    """A supervisor of our code that knows of the latest records and of the settings and secrets in our environment.
 
     Raises:
         LocalError: the port is another program's, or the platform runs on another port.
     """
     notes = Notes(settings.places.run)
     note = notes.service(SUPERVISOR)
+    if note.process is None or not is_alive(note.process):
+        await clear_remains(settings.state, notes)
+        check_port(settings, notes)
+        teller.say(f"Starting the platform on {settings.url}")
+        return start_supervisor(settings)
     check_port(settings, notes)
-    if note.process is not None and is_alive(note.process):
-        before = own_variables(environment_of(note.process.pid))
-        wanted = {**before, **own_variables(settings.environ)}
-        if wanted == before:
-            send(note.process, signal.SIGHUP)
-            teller.say("The platform runs already; its records are read again.")
-            return Process(note.process)
-        teller.say("The supervisor starts anew with the changed environment; nothing else does.")
-        await Process(note.process).stop(END_SECONDS)
-        settings = replace(settings, environ={**settings.environ, **wanted})
-    teller.say(f"Starting the platform on {settings.url}")
-    return start_supervisor(settings)
+    before = own_variables(environment_of(note.process.pid))
+    wanted = {**before, **own_variables(settings.environ)}
+    is_newer = note.build != code_fingerprint(settings.code)
+    if wanted == before and not is_newer:
+        send(note.process, signal.SIGHUP)
+        teller.say("The platform runs already; its records are read again.")
+        return Process(note.process)
+    teller.say(NEWER_CODE if is_newer else "The supervisor starts anew with the changed environment.")
+    await Process(note.process).stop(END_SECONDS)
+    return start_supervisor(replace(settings, environ={**settings.environ, **wanted}))
+
+
+async def wait_until_healthy(api: PlatformApi, supervisor: Process, settings: Settings) -> None:
+    """Return when a gateway of our code answers and reaches its queue.
+
+    Raises:
+        LocalError: the supervisor ended, or that took longer than `HEALTHY_SECONDS`.
+    """
+    notes, code = Notes(settings.places.run), code_fingerprint(settings.code)
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    while not notes.service(GATEWAY).build.startswith(code) or not await api.is_healthy():
+        if not supervisor.alive:
+            raise LocalError(f"the supervisor ended. Its last lines:\n{_tail(settings, SUPERVISOR)}")
+        if time.monotonic() > deadline:
+            raise LocalError(_why_unhealthy(settings, notes))
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def check_port(settings: Settings, notes: Notes) -> None:
@@ -84,7 +117,7 @@ def check_port(settings: Settings, notes: Notes) -> None:
     Raises:
         LocalError: it is not, or our gateway runs on another port.
     """
-    note = notes.service("gateway")
+    note = notes.service(GATEWAY)
     if is_alive(note.process):
         if note.port != settings.port:
             raise LocalError(
@@ -94,7 +127,7 @@ def check_port(settings: Settings, notes: Notes) -> None:
     elif not is_free(settings.port):
         raise LocalError(
             f"port {settings.port} of 127.0.0.1 is in use by another program. "
-            "Stop that, or give another port: `MOORAGE_PORT=8485 make up`."
+            f"Stop that, or give another port: `MOORAGE_PORT={next_free(settings.port)} make up`."
         )
 
 
@@ -108,7 +141,7 @@ def start_supervisor(settings: Settings) -> Process:
     return start(
         Command(
             (sys.executable, "-m", "runtime.local", "supervise"),
-            settings.environ,
+            {**settings.environ, "MOORAGE_PORT": str(settings.port)},
             settings.root,
             settings.places.logs / "supervisor.log",
             mark_of(settings.state, SUPERVISOR),
@@ -116,11 +149,16 @@ def start_supervisor(settings: Settings) -> Process:
     )
 
 
-def _why_lost(supervisor: Process, settings: Settings) -> str:
-    if supervisor.alive:
-        return ""
-    tail = last_lines(settings.places.logs / "supervisor.log", 20)
-    return f"the supervisor ended. Its last lines:\n{tail}"
+def _why_unhealthy(settings: Settings, notes: Notes) -> str:
+    told = f"the gateway did not become healthy within {HEALTHY_SECONDS:g} s."
+    for name in (VALKEY, GATEWAY):
+        if not is_alive(notes.service(name).process):
+            return f"{told} The {name} does not stay up. Its last lines:\n{_tail(settings, name)}"
+    return f"{told} `make logs` may say why."
+
+
+def _tail(settings: Settings, name: str) -> str:
+    return last_lines(settings.places.logs / f"{name}.log", TAIL_LINES)
 
 
 def say_where(settings: Settings, plan: Plan, teller: Teller) -> None:

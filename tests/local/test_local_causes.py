@@ -15,10 +15,14 @@ USED = {"ocr": 1, "embed": 1}
         (
             Circumstances(wanted=0, replicas=0, ready=0, secret="secret x is missing"),
             2,
-            "secret x is missing",
+            "cannot start: secret x is missing",
         ),
         (Circumstances(wanted=1, replicas=0, ready=0, doing="installing packages"), 4, "installing packages"),
-        (Circumstances(wanted=1, replicas=0, ready=0, fault="no docker", doing="pulling"), 4, "no docker"),
+        (
+            Circumstances(wanted=1, replicas=0, ready=0, fault="no docker", doing="pulling"),
+            4,
+            "cannot start: no docker",
+        ),
         (Circumstances(wanted=1, replicas=1, ready=0), 2, "starting"),
         (Circumstances(wanted=2, replicas=1, ready=0, crashes=["it ended"]), 2, "it ended"),
         (

@@ -75,6 +75,7 @@ class Stage:
             log=structlog.stdlib.get_logger(),
             worker_command=self._worker_command,
             clock=time.monotonic,
+            build="c0de.1",
         )
 
     def _worker_command(self, note: ReplicaNote, log: Path) -> Command:
