@@ -76,7 +76,7 @@ class Intake:
         the id of the first request from here on, and nothing of its own is kept.
 
         Raises:
-            GatewayError: the body or the queue does not allow it; nothing is kept.
+            GatewayError: the body or the queue does not allow it.
         """
         fingerprint = Fingerprint(call.incoming.method, call.target) if call.key is not None else None
         if fingerprint is not None:
@@ -88,7 +88,9 @@ class Intake:
         caller = begin_wait() if begin_wait is not None else None
         try:
             enqueued = await self._store(call, body, caller, key)
-        except BaseException:
+        except (FullError, KeyTakenError):
+            # The queue has said no. After any other fault it may have the request all the same, with a key that
+            # brings its client back; without its body it would fail then. What nobody reads goes by its age.
             await self.forget_body(body.ref)
             raise
         if not enqueued.is_repeat:

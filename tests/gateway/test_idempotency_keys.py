@@ -9,7 +9,7 @@ import pytest
 from support.gateway_stage import EMBED_ONLY, OWNER, Stage, gateway_stage, record, until
 
 from runtime.gateway.keys import read_key
-from runtime.queue.port import Answer, Taken
+from runtime.queue.port import Answer, Bounds, Enqueued, NewRequest, QueueUnavailableError, Taken
 from runtime.wire import AnswerHead, RequestState
 
 KEYED = {"idempotency-key": '"order-1"'}
@@ -236,3 +236,26 @@ async def test_failed_request_is_not_run_again(stage: Stage) -> None:
     view = await stage.queue.find(taken.id)
     assert view is not None
     assert view.state is RequestState.FAILED
+
+
+async def test_large_body_outlives_a_queue_that_went_away_once_it_had_the_request(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first call hears that the queue is away; the second one is that request, and it can be run."""
+    enqueue = stage.queue.enqueue
+    body = b"a" * 300_000
+
+    async def lose_the_reply(request: NewRequest, bounds: Bounds) -> Enqueued:
+        await enqueue(request, bounds)
+        raise QueueUnavailableError("the connection was closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.queue, "enqueue", lose_the_reply)
+        refused = await stage.client.post("/e/embed/x", content=body, headers=ASYNC)
+    again = await stage.client.post("/e/embed/x", content=body, headers=ASYNC)
+    taken = await stage.take()
+
+    assert (refused.status_code, again.status_code) == (503, 201)
+    assert again.json()["response_id"] == taken.id
+    assert taken.body_ref is not None
+    assert b"".join([chunk async for chunk in stage.objects.read(taken.body_ref)]) == body
