@@ -1,36 +1,35 @@
-"""One small storm, for real."""
+"""Small storms, for real."""
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from support.platform import until
 
 from bench.chaos.report import as_json, lines
 from bench.chaos.schedule import Struck
 from bench.chaos.storm import Options, storm
-from runtime.local.pids import PROC, environment_of
+from runtime.local.pids import marked
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_small_storm_loses_nothing_and_leaves_nothing() -> None:
+def test_small_storm_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     """400 requests in 20 s under kills every 2 s."""
-    told: list[str] = []
+    folder = tmp_path / "kept"
 
-    outcome = asyncio.run(storm(Options(seed="small", requests=400, rate=20), told.append))
+    outcome = asyncio.run(storm(Options(seed="small", requests=400, rate=20, keep=folder), print))
 
     assert outcome.verdict.is_good, "\n".join(lines(outcome))
-    assert {"lost: 0", "overlaps: 0", "duplicates: 0"} <= set(lines(outcome))
+    assert {"lost: 0", "overlaps: 0", "duplicates: 0", "unexplained: 0"} <= set(lines(outcome))
     assert sum(outcome.verdict.blows.values()) >= 7
     assert outcome.verdict.blows[Struck.VALKEY] >= 1
     assert as_json(outcome)["is_good"]
-    assert not [
-        path.name for path in PROC.iterdir() if path.name.isdigit() and _is_ours(int(path.name), told)
-    ]
-
-
-def _is_ours(pid: int, told: list[str]) -> bool:
-    folder = told[0].rpartition(" ")[2]
-    return any(folder in value for value in environment_of(pid).values())
+    assert not marked(folder / ".moorage")
 
 
 @pytest.mark.slow
