@@ -48,7 +48,7 @@ EPOCH = 1_000_000.0
 FAST_STEPS, SLOW_STEPS, STEPS_A_RUN = 3_000, 100_000, 60
 ROUNDING = 0.004
 """Seconds that a moving average may be off: Valkey keeps it in whole milliseconds."""
-RECENT = 2
+RECENT = 1
 """Requests that are looked up after each step, besides those that the step was about."""
 
 ANSWER = Answer(AnswerHead(200, (("x-a", "1"),)), b"[]", "results/1")
