@@ -60,6 +60,8 @@ class Errand:
     """The replica's next request, taken in the step that ended this one."""
     _was_away: bool = field(default=False, init=False)
     """The queue did not answer at first when the end was reported."""
+    _pipe: Pipe | None = field(default=None, init=False)
+    """Through which a large answer or a stream leaves."""
     _is_fenced: bool = field(default=False, init=False)
     """Another attempt holds the request: the model is heard to its end, but nothing is sent any more."""
 
@@ -67,9 +69,12 @@ class Errand:
         """Serve the request and take the next; every outcome is reported to the queue, none is raised."""
         try:
             then = await self._serve()
-        except LeaseLostError:
-            _log.warning("request %s: attempt %d came too late", self.taken.id, self.taken.attempt)
+        except LeaseLostError as exc:
+            _log.warning("request %s: attempt %d came too late: %s", self.taken.id, self.taken.attempt, exc)
             then = Then.REPORT
+        finally:
+            if self._pipe is not None:
+                self._pipe.break_off()
         return Then.JOIN if self._was_away else then
 
     async def renew(self) -> None:
@@ -101,6 +106,7 @@ class Errand:
             await self._settle_failed(500, "internal", "the worker failed; its log says how")
         else:
             self.next = await self._settle(lambda: self._finish(answer))
+            await self._conclude(answer)
             await self._forget_body()
             return Then.GO_ON
         return Then.REPORT
@@ -139,12 +145,15 @@ class Errand:
     async def _answer_at_once(self, head: AnswerHead, response: Connection) -> Answer | None:
         """A small answer leaves when the model has finished: until then it may still be run again."""
         body = b"".join([chunk async for chunk in read_chunks(response)])
+        if self.taken.keeps_answer:
+            return Answer(head, body)
         await self._send(head, body)
-        return Answer(head, body) if self.taken.keeps_answer else None
+        return None
 
     async def _answer_in_pieces(self, head: AnswerHead, response: Connection) -> Answer | None:
         """A large answer or a stream leaves as it comes; the model does not wait for a slow client."""
-        pipe = Pipe()
+        whole_bytes = response.content_length if self.taken.keeps_answer else None
+        pipe = self._pipe = Pipe(whole_bytes=whole_bytes)
         self._is_answering = not self._is_fenced
         await self.deliveries.start(self._empty(pipe, head))
         try:
@@ -152,8 +161,19 @@ class Errand:
         except BaseException:
             pipe.break_off()
             raise
-        pipe.close()
+        if not self.taken.keeps_answer:
+            pipe.close()
         return answer
+
+    async def _conclude(self, answer: Answer | None) -> None:
+        """Let an answer that is kept become whole for its client, now that it is stored.
+
+        Before that, another run could have given another one to whoever asks again with the key.
+        """
+        if self._pipe is not None:
+            self._pipe.close()
+        elif answer is not None and self.taken.caller is not None:
+            await self.deliveries.start(self._send(answer.head, answer.body))
 
     async def _empty(self, pipe: Pipe, head: AnswerHead) -> None:
         try:
@@ -185,7 +205,7 @@ class Errand:
 
     async def _end_dead(self, how: str) -> None:
         self.condition.note_health(is_up=False, detail=how)
-        if self._is_answering:
+        if self._is_answering and not self.taken.keeps_answer:
             await self._settle_failed(502, "failed", f"the model died in the middle of its answer: {how}")
             return
         state = await self._settle(
@@ -210,8 +230,12 @@ class Errand:
             AnswerHead(status, (("content-type", "application/json"),)), json.dumps(error).encode()
         )
 
-    async def _settle(self, move: Callable[[], Awaitable[T]]) -> T | None:
-        """Report the end until the queue hears it; a second report of one it heard is fenced off."""
+    async def _settle(self, move: Callable[[], Awaitable[T]]) -> T:
+        """Report the end until the queue hears it; a second report of one it heard is fenced off.
+
+        Raises:
+            LeaseLostError: it is another attempt's now, or will be: the queue was away for too long.
+        """
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while True:
@@ -221,8 +245,7 @@ class Errand:
                         self._was_away = True
                         await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError:
-            _log.error("request %s: the queue is away; its lease will run out", self.taken.id)
-            return None
+            raise LeaseLostError(f"the queue was away for {SETTLE_SECONDS:g} s") from None
 
     async def _forget_body(self) -> None:
         if self.taken.body_ref is not None:

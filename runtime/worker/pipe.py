@@ -17,10 +17,16 @@ class BrokenOffError(Exception):
 
 
 class Pipe:
-    """Bytes from one writer to one reader, in order."""
+    """Bytes from one writer to one reader, in order.
 
-    def __init__(self, most_bytes: int = PIPE_BYTES) -> None:
+    The chunk that completes `whole_bytes` is held back until `close`, so that whoever counts does not take
+    the answer for whole before its writer says so.
+    """
+
+    def __init__(self, most_bytes: int = PIPE_BYTES, whole_bytes: int | None = None) -> None:
         self._most_bytes = most_bytes
+        self._missing_bytes = whole_bytes
+        self._last = b""
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._is_closed = False
@@ -32,20 +38,28 @@ class Pipe:
         """Add a chunk; waits while the pipe is full. Dropped when nobody reads any more."""
         while self._size >= self._most_bytes and not self._is_abandoned:
             await self._wait()
-        if not self._is_abandoned:
-            self._chunks.append(chunk)
-            self._size += len(chunk)
-            self._moved.set()
+        if self._missing_bytes is not None:
+            self._missing_bytes -= len(chunk)
+        if self._missing_bytes == 0:
+            self._last = chunk
+        elif not self._is_abandoned:
+            self._add(chunk)
 
     def close(self) -> None:
-        """That was all."""
+        """That was all; what was held back follows."""
+        if self._last and not self._is_abandoned and not self._is_closed:
+            self._add(self._last)
         self._is_closed = True
         self._moved.set()
 
     def break_off(self) -> None:
-        """There is more, but it will never come: the reader hears an error after what is there."""
-        self._is_broken = True
-        self.close()
+        """There is more, but it will never come: the reader hears an error after what is there.
+
+        Nothing happens once it was closed.
+        """
+        self._is_broken = self._is_broken or not self._is_closed
+        self._is_closed = True
+        self._moved.set()
 
     def abandon(self) -> None:
         """Nobody reads any more."""
@@ -71,6 +85,11 @@ class Pipe:
             await self._wait()
         if self._is_broken:
             raise BrokenOffError
+
+    def _add(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        self._moved.set()
 
     async def _wait(self) -> None:
         self._moved.clear()

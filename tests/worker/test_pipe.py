@@ -62,3 +62,36 @@ async def test_broken_pipe_ends_in_an_error_after_what_is_there() -> None:
     assert await anext(reader) == b"half"
     with pytest.raises(BrokenOffError):
         await anext(reader)
+
+
+async def test_chunk_that_makes_the_answer_whole_comes_with_the_close() -> None:
+    """A reader that counts sees no whole answer before."""
+    pipe = Pipe(whole_bytes=6)
+    for chunk in (b"abc", b"def"):
+        await pipe.write(chunk)
+
+    reader = pipe.read()
+    assert await anext(reader) == b"abc"
+    pipe.close()
+
+    assert await anext(reader) == b"def"
+
+
+async def test_chunk_that_was_held_back_is_lost_with_the_rest() -> None:
+    """Nobody may take a broken answer for whole."""
+    pipe = Pipe(whole_bytes=3)
+    await pipe.write(b"abc")
+    pipe.break_off()
+
+    with pytest.raises(BrokenOffError):
+        await read_all(pipe)
+
+
+async def test_closed_pipe_is_not_broken_off_any_more() -> None:
+    """The reader still has its rest to read."""
+    pipe = Pipe()
+    await pipe.write(b"abc")
+    pipe.close()
+    pipe.break_off()
+
+    assert await read_all(pipe) == b"abc"

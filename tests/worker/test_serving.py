@@ -3,13 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp import web
 from support.worker_scene import ENDPOINT, ROOMY, StageHand, echo, eventually
 
 from runtime.objects import body_name
-from runtime.queue.port import NewRequest
+from runtime.queue.memory import MemoryQueue
+from runtime.queue.port import NewRequest, Taken
 from runtime.wire import RequestHead, RequestState, new_request_id
 
 
@@ -215,6 +217,58 @@ async def test_keyed_answer_is_sent_and_kept(stage_hand: StageHand, size: int) -
     view = await scene.end_of(request_id)
     assert view.answer is not None
     assert await scene.stored(view.answer) == big
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+async def test_keyed_answer_is_not_whole_before_it_is_stored(stage_hand: StageHand, size: int) -> None:
+    """Else a worker that died in between would let a second run give another answer."""
+    big = b"k" * size
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=big)
+
+    class Watching(MemoryQueue):
+        arrived = b""
+
+        async def finish(self, *args: Any, **more: Any) -> Taken | None:
+            await asyncio.sleep(0.2)  # what is on its way arrives
+            self.arrived = bytes(scene.gateway.arrived)
+            return await super().finish(*args, **more)
+
+    queue = Watching()
+    scene = await stage_hand.build(answer, queue=queue)
+
+    await scene.submit(is_keyed=True)
+
+    assert (await scene.hear())[0].body == big
+    assert queue.arrived.count(b"k") < size
+
+
+async def test_keyed_request_runs_again_when_its_model_died_in_the_middle_of_the_answer(
+    stage_hand: StageHand,
+) -> None:
+    """Its first client saw the answer break off; whoever asks again with the key gets a whole one."""
+    runs = 0
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        nonlocal runs
+        runs += 1
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"half")
+        if runs == 1 and request.transport is not None:
+            request.transport.close()
+        else:
+            await response.write(b" and half")
+        return response
+
+    scene = await stage_hand.build(stream)
+
+    view = await scene.end_of(await scene.submit(is_keyed=True))
+
+    assert view.answer is not None
+    assert (runs, view.answer.body) == (2, b"half and half")
+    assert not scene.gateway.heard[0].is_whole
 
 
 async def test_keyed_answer_is_kept_when_its_gateway_is_gone(stage_hand: StageHand) -> None:
