@@ -206,8 +206,12 @@ class Trio(RuleBasedStateMachine):
     def end(self, move: str, request_id: str, attempt: int) -> None:
         """End a take in one of the ways there are."""
         about = [request_id]
-        if move == "finish":
-            self.check("finish", self.endpoint, request_id, attempt, ANSWER, about=about)
+        if move in {"finish", "go_on"}:
+            lease = 15.0 if move == "go_on" else None
+            plain: tuple[Any, ...] = (request_id, attempt, ANSWER, lease)
+            self.check(
+                "finish", *(self.endpoint, *plain[:3]), next_lease_seconds=lease, plain=plain, about=about
+            )
         elif move == "fail":
             self.check("fail", self.endpoint, request_id, attempt, "too long", about=about)
         else:
@@ -260,13 +264,17 @@ class Trio(RuleBasedStateMachine):
             self.make_ready(replica)
         self.take_with(replica, lease)
 
-    @rule(replica=replicas, move=st.sampled_from(["finish", "finish", "fail", "fault", "drain"]))
+    @rule(replica=replicas, move=st.sampled_from(["finish", "go_on", "fail", "fault", "drain"]))
     def end_of_take(self, replica: str, move: str) -> None:
         """A worker tells how its take ended, if it has one in hand."""
         self.begin()
         self.end(move, *self.held_by(replica))
 
-    @rule(place=places, back=st.integers(0, 2), move=st.sampled_from(["finish", "fail", "fault", "drain"]))
+    @rule(
+        place=places,
+        back=st.integers(0, 2),
+        move=st.sampled_from(["go_on", "finish", "fail", "fault", "drain"]),
+    )
     def late_worker(self, place: int, back: int, move: str) -> None:
         """Some worker tells of an attempt, maybe one of long ago."""
         self.begin()

@@ -266,7 +266,9 @@ class PlainQueue:
         if item.replica in self.machines:
             self.machines[item.replica].beat = self.now
 
-    def finish(self, request_id: str, attempt: int, answer: Answer | None) -> None:
+    def finish(
+        self, request_id: str, attempt: int, answer: Answer | None, next_lease_seconds: float | None
+    ) -> Taken | None:
         """See the port."""
         item = self.mine(request_id, attempt)
         assert item.started is not None
@@ -274,9 +276,10 @@ class PlainQueue:
         self.free(item, ReplicaState.READY)
         if item.is_cancelled:
             self.cancel_now(item)
-            return
-        item.answer = answer if item.is_kept else None
-        self.end(item, RequestState.COMPLETED, None)
+        else:
+            item.answer = answer if item.is_kept else None
+            self.end(item, RequestState.COMPLETED, None)
+        return None if next_lease_seconds is None else self.take(item.replica, next_lease_seconds)
 
     def fail(self, request_id: str, attempt: int, error: str) -> None:
         """See the port."""
