@@ -30,7 +30,7 @@ IDLE_SECONDS = 5
 UP_SECONDS = 90.0
 _ROOT = Path(__file__).parents[2]
 _STUB = Path(__file__).with_name("stub.py")
-_FIRST_PORT = 18484
+_FIRST_PORT = 18000
 
 _ENDPOINT = """\
   - name: {name}
@@ -140,7 +140,9 @@ def site_folder(keep: Path | None) -> Iterator[Path]:
 
 def make_site(folder: Path, environ: Mapping[str, str] = os.environ) -> Site:
     """A platform of this folder, not yet started: an AOF synced always, a free port."""
-    port = next(port for port in range(_FIRST_PORT, _FIRST_PORT + 1000) if is_free(port))
+    # By the pid: of two runs that begin together neither may see the other's gateway.
+    first = _FIRST_PORT + os.getpid() % 1000
+    port = next(port for port in range(first, first + 500) if is_free(port))
     env = {name: value for name, value in environ.items() if not name.startswith("MOORAGE_") or name == MARK}
     env |= {
         "MOORAGE_PORT": str(port),
