@@ -56,7 +56,8 @@ class Site:
 
     folder: Path
     settings: Settings
-    _supervisor: Process | None = field(default=None, init=False)
+    _supervisors: list[Process] = field(default_factory=list, init=False)
+    """Those that we started, the last one at the end."""
     _reaper: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     @property
@@ -92,14 +93,17 @@ class Site:
 
     def revive(self) -> None:
         """Start a supervisor unless one runs."""
-        if not self.targets(Struck.SUPERVISOR) and (self._supervisor is None or not self._supervisor.alive):
-            self._supervisor = start_supervisor(self.settings)
+        is_starting = self._supervisors and self._supervisors[-1].alive
+        if not self.targets(Struck.SUPERVISOR) and not is_starting:
+            self._supervisors.append(start_supervisor(self.settings))
 
     async def end(self) -> None:
         """End every process of it, by pid and whatever it is doing."""
         for target in [one for struck in Struck for one in self.targets(struck)]:
             Process(target.process).signal(signal.SIGCONT)
         await end_all(self.settings.state)
+        for supervisor in self._supervisors:
+            await supervisor.wait()
         if self._reaper is not None:
             self._reaper.kill()
             self._reaper.wait()
