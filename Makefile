@@ -5,7 +5,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
-STATE_FLAG := $(if $(MOORAGE_STATE),--state $(MOORAGE_STATE))
+STATE_FLAG := $(if $(MOORAGE_STATE),--state "$(MOORAGE_STATE)")
 PLATFORM := $(BIN)/python -m runtime.local
 CODE := infra runtime tests bench
 

@@ -30,6 +30,8 @@ class Want:
     desired: int
     demanded: int
     busy: int = 0
+    standing: int = 0
+    """Replicas that it has now."""
     waiting_since: float | None = None
     """When its longest-waiting request came in; None when none waits."""
 
@@ -51,15 +53,23 @@ def decide(scaling: Scaling, start_seconds: float, view: EndpointView) -> Decisi
 def share_slots(wants: Mapping[str, Want], slots: int) -> dict[str, int]:
     """How many replicas each endpoint may have on a machine with so many slots.
 
-    Busy replicas keep theirs. Then those that are needed now (minimums too), one each in turn, first where
-    a request has waited longest; then idle ones that are merely held. The sum is at most `slots`, unless
-    more are busy.
+    Busy replicas keep theirs. Of those needed now (minimums too) each endpoint gets one, first where a request
+    has waited longest; then it keeps what it has up to its even share, so that slots do not wander while work
+    waits everywhere; then each gets its even share, then one each in turn. Idle ones that are merely held come last. The sum is at most
+    `slots`, unless more are busy.
     """
     order = sorted(wants, key=lambda name: (_since(wants[name]), name))
     granted = {name: wants[name].busy for name in order}
     free = slots - sum(granted.values())
-    for goal in ("demanded", "desired"):
-        free = _grant_in_turn(granted, {name: getattr(wants[name], goal) for name in order}, free)
+    even = math.ceil(slots / max(1, sum(want.demanded > 0 for want in wants.values())))
+    for goal in (
+        {name: min(1, want.demanded) for name, want in wants.items()},
+        {name: min(want.standing, even, want.demanded) for name, want in wants.items()},
+        {name: min(even, want.demanded) for name, want in wants.items()},
+        {name: want.demanded for name, want in wants.items()},
+        {name: want.desired for name, want in wants.items()},
+    ):
+        free = _grant_in_turn(granted, goal, free)
     return granted
 
 

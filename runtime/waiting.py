@@ -82,8 +82,9 @@ def _estimate_start(view: EndpointView, scaling: Scaling, ahead: int) -> float |
 
 
 def _start_left(view: EndpointView) -> float | None:
-    """Seconds until the first of the starting replicas is ready; None while no start has been measured."""
-    if view.start_seconds is None:
+    """Seconds until the first of the starting replicas is ready; None while nobody can know."""
+    crash_loops = _count(view, ReplicaState.FAILING) and not _count(view, ReplicaState.STARTING)
+    if view.start_seconds is None or crash_loops:
         return None
     begun = [
         view.now - replica.joined_at for replica in view.replicas if replica.state is ReplicaState.STARTING

@@ -137,12 +137,34 @@ def test_longest_waiting_endpoint_gets_the_last_slot() -> None:
     assert share_slots(wants, slots=1) == {"a": 0, "b": 1}
 
 
+def test_slots_do_not_wander_while_work_waits_everywhere() -> None:
+    """Whoever has waited longest changes all the time; what runs stays where it is."""
+    wants = {
+        "a": Want(desired=3, demanded=3, busy=1, standing=2, waiting_since=NOW),
+        "b": Want(desired=3, demanded=3, busy=2, standing=2, waiting_since=NOW - 1),
+        "c": Want(desired=3, demanded=3, busy=0, standing=2, waiting_since=NOW - 2),
+    }
+
+    assert share_slots(wants, slots=6) == {"a": 2, "b": 2, "c": 2}
+
+
+def test_endpoint_with_more_than_its_even_share_gives_way() -> None:
+    """It came first, but the other has work too."""
+    wants = {
+        "first": Want(desired=4, demanded=4, busy=2, standing=4, waiting_since=NOW),
+        "second": Want(desired=4, demanded=4, standing=0, waiting_since=NOW),
+    }
+
+    assert share_slots(wants, slots=4) == {"first": 2, "second": 2}
+
+
 @st.composite
 def any_want(draw: st.DrawFn) -> Want:
     """Busy within demanded within desired, as `decide` gives them."""
     busy, more, held = (draw(st.integers(0, 5)) for _ in range(3))
     since = draw(st.none() | st.floats(0, NOW))
-    return Want(desired=busy + more + held, demanded=busy + more, busy=busy, waiting_since=since)
+    standing = draw(st.integers(0, 9))
+    return Want(busy + more + held, busy + more, busy, standing, since)
 
 
 @given(wants=st.dictionaries(st.text("abcdef", min_size=1, max_size=3), any_want()), slots=st.integers(0, 20))

@@ -10,12 +10,13 @@ from runtime.gateway.bodies import INLINE_BYTES, Body, BodyReader
 from runtime.gateway.errors import FullError, KeyTakenError
 from runtime.gateway.incoming import Incoming, RawHeaders
 from runtime.gateway.keys import Fingerprint
-from runtime.gateway.looks import QUEUE_SECONDS, Looks, queue_away
+from runtime.gateway.looks import Looks, queue_away
 from runtime.gateway.registry import Served
 from runtime.gateway.room import Room
 from runtime.gateway.store_room import StoreRoom
 from runtime.objects import Objects
 from runtime.queue.port import (
+    Bounds,
     Caller,
     EndpointView,
     Enqueued,
@@ -24,12 +25,17 @@ from runtime.queue.port import (
     NewRequest,
     Queue,
     QueueFullError,
+    QueueOutOfMemoryError,
     QueueUnavailableError,
 )
 from runtime.waiting import Waiting, explain, seconds_until_clear
 from runtime.wire import RequestHead
 from runtime.wire.headers import IDEMPOTENCY_REPLAYED, QUEUE_ESTIMATE, QUEUE_POSITION
 
+OUTLAST_SECONDS = 3.0
+"""How long a queue that is away is waited for: long enough for one that restarts."""
+AGAIN_SECONDS = 0.1
+"""Pause before a queue that is away is tried again."""
 _REPLAYED = IDEMPOTENCY_REPLAYED.encode()
 _POSITION, _ESTIMATE = QUEUE_POSITION.encode(), QUEUE_ESTIMATE.encode()
 
@@ -165,8 +171,8 @@ class Intake:
             key=key,
         )
         try:
-            async with asyncio.timeout(QUEUE_SECONDS):
-                return await self._queue.enqueue(request, served.bounds)
+            async with asyncio.timeout(OUTLAST_SECONDS):
+                return await self._enqueue_patiently(request, served.bounds)
         except QueueFullError as exc:
             # The view may be a second old, but how many wait is known.
             view = await self._looks.recent(served.name)
@@ -178,6 +184,20 @@ class Intake:
             ) from exc
         except (QueueUnavailableError, TimeoutError) as exc:
             raise queue_away() from exc
+
+    async def _enqueue_patiently(self, request: NewRequest, bounds: Bounds) -> Enqueued:
+        """Outlast a queue that restarts: the same request journalled twice stands there once.
+
+        Raises:
+            QueueError: the queue refuses, or has no memory left; while it is merely away this goes on.
+        """
+        while True:
+            try:
+                return await self._queue.enqueue(request, bounds)
+            except QueueOutOfMemoryError:
+                raise
+            except QueueUnavailableError:
+                await asyncio.sleep(AGAIN_SECONDS)
 
 
 def full(served: Served, bound: str, view: EndpointView) -> FullError:

@@ -61,6 +61,11 @@ class Fleet:
         return not self.preparing and self._crew.kit.clock() >= self._retry_at
 
     @property
+    def alive(self) -> int:
+        """Replicas that are not being stopped."""
+        return sum(one.phase is not Phase.STOPPING for one in self._replicas.values())
+
+    @property
     def standing(self) -> list[Standing]:
         """What the moves are planned from."""
         return [

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from structlog.stdlib import BoundLogger
 
@@ -111,9 +111,9 @@ class Scaler:
 
     def _share(self) -> dict[str, int]:
         outlooks = {name: self._outlooks[name] for name in self._fleets if name in self._outlooks}
-        wants = {name: _want(outlook) for name, outlook in outlooks.items()}
+        wants = {name: _want(outlook, self._fleets[name].alive) for name, outlook in outlooks.items()}
         if sum(want.desired for want in wants.values()) > self._slots:
-            wants = {name: _modest(want, self._fleets[name].size) for name, want in wants.items()}
+            wants = {name: _modest(want) for name, want in wants.items()}
         return share_slots(wants, self._slots)
 
     def _by_urgency(self, names: set[str]) -> list[str]:
@@ -154,12 +154,12 @@ class Scaler:
                 self._told.pop(name, None)
 
 
-def _want(outlook: Outlook) -> Want:
+def _want(outlook: Outlook, standing: int) -> Want:
     view, decision = outlook.view, outlook.decision
     busy = sum(replica.state is ReplicaState.BUSY for replica in view.replicas)
-    return Want(decision.desired, decision.demanded, busy, view.oldest_enqueued_at)
+    return Want(decision.desired, decision.demanded, busy, standing, view.oldest_enqueued_at)
 
 
-def _modest(want: Want, size: int) -> Want:
+def _modest(want: Want) -> Want:
     """Where slots are short nothing is started that would merely be held idle."""
-    return Want(max(want.demanded, min(want.desired, size)), want.demanded, want.busy, want.waiting_since)
+    return replace(want, desired=max(want.demanded, min(want.desired, want.standing)))

@@ -70,7 +70,7 @@ class Service:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _keep(self, command: Callable[[], Command]) -> None:
-        backoff = Backoff(first=0.2, most=10.0)
+        backoff = Backoff(first=0.2, most=2.0, healthy=10.0)
         clock = asyncio.get_running_loop().time
         while True:
             begun = clock()

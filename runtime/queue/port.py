@@ -236,6 +236,10 @@ class QueueUnavailableError(QueueError):
     """The queue cannot be reached or is out of memory; nothing was changed."""
 
 
+class QueueOutOfMemoryError(QueueUnavailableError):
+    """The queue answers and has no memory left: trying again at once helps nobody."""
+
+
 class KeyConflictError(QueueError):
     """The request's key was first sent with another request; nothing was stored."""
 

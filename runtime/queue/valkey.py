@@ -9,7 +9,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from runtime.queue.decode import decode_taken, encode_caller, endpoint_view, request_view
 from runtime.queue.moves import CHANNEL, read_move
@@ -23,6 +23,7 @@ from runtime.queue.port import (
     LeaseLostError,
     NewRequest,
     QueueFullError,
+    QueueOutOfMemoryError,
     QueueUnavailableError,
     ReplicaState,
     RequestView,
@@ -260,6 +261,8 @@ class ValkeyQueue:
             script = self._scripts[name] = self._client.register_script(self._read_script(name))
         try:
             return await script(keys=[_base(endpoint)], args=args)
+        except OutOfMemoryError as exc:
+            raise QueueOutOfMemoryError(f"{name}: {exc}") from exc
         except FAULTS as exc:
             raise QueueUnavailableError(f"{name}: {exc}") from exc
 

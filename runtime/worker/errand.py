@@ -15,7 +15,7 @@ from runtime.worker.condition import Condition
 from runtime.worker.deliveries import Deliveries
 from runtime.worker.delivery import SMALL_BYTES, Recipient, store_answer
 from runtime.worker.http1 import Connection, Connections
-from runtime.worker.model import Model, ModelDiedError, answer_head, read_chunks
+from runtime.worker.model import Model, ModelAwayError, ModelDiedError, answer_head, read_chunks
 from runtime.worker.pipe import Pipe
 from runtime.worker.settings import WorkerSettings
 
@@ -97,7 +97,7 @@ class Errand:
         except TimeoutError:
             await self._end_overdue()
         except ModelDiedError as exc:
-            await self._end_dead(str(exc))
+            await self._end_dead(str(exc), is_to_blame=not isinstance(exc, ModelAwayError))
         except BodyGoneError:
             await self._settle_failed(410, "failed", "the request's body is no longer stored")
         except Exception:  # noqa: BLE001 - the edge of a task
@@ -203,13 +203,16 @@ class Errand:
         )
         await self._settle_failed(504, "ran-too-long", why)
 
-    async def _end_dead(self, how: str) -> None:
+    async def _end_dead(self, how: str, *, is_to_blame: bool) -> None:
         self.condition.note_health(is_up=False, detail=how)
         if self._is_answering and not self.taken.keeps_answer:
             await self._settle_failed(502, "failed", f"the model died in the middle of its answer: {how}")
             return
+        fault = how if is_to_blame else None
         state = await self._settle(
-            lambda: self.queue.give_back(self.settings.endpoint, self.taken.id, self.taken.attempt, fault=how)
+            lambda: self.queue.give_back(
+                self.settings.endpoint, self.taken.id, self.taken.attempt, fault=fault
+            )
         )
         if state is RequestState.DEAD:
             await self._send_error(

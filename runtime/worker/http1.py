@@ -28,6 +28,10 @@ class HttpFaultError(Exception):
     """The server cannot be reached, broke off, or does not speak HTTP."""
 
 
+class NotConnectedError(HttpFaultError):
+    """Nobody listens there: nothing was sent."""
+
+
 Address = tuple[str, int]
 """Host and port."""
 
@@ -342,7 +346,7 @@ async def _connect(address: Address) -> Connection:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, connection = await loop.create_connection(Connection, *address)
     except TimeoutError as exc:
-        raise HttpFaultError(f"no connection within {CONNECT_SECONDS:g} s") from exc
+        raise NotConnectedError(f"no connection within {CONNECT_SECONDS:g} s") from exc
     except OSError as exc:
-        raise HttpFaultError(f"no connection: {type(exc).__name__}") from exc
+        raise NotConnectedError(f"no connection: {type(exc).__name__}") from exc
     return connection

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from runtime.wire import AnswerHead, RequestHead
 from runtime.wire.headers import HOP_BY_HOP, REQUEST_ID
-from runtime.worker.http1 import Address, Connection, Connections, HttpFaultError, Request
+from runtime.worker.http1 import Address, Connection, Connections, HttpFaultError, NotConnectedError, Request
 
 HEALTH_SECONDS = 2.0
 """Longest wait for the health path, in seconds."""
@@ -16,6 +16,10 @@ _NOT_REPLAYED = HOP_BY_HOP | {"host", "content-length", "expect", REQUEST_ID}
 
 class ModelDiedError(Exception):
     """The connection to the model broke while a request was in its hands."""
+
+
+class ModelAwayError(ModelDiedError):
+    """The model was not there when a request came for it: the request is not to blame."""
 
 
 class Model:
@@ -43,7 +47,8 @@ class Model:
         """The model's response to a request with a body of `size` bytes; the response's body is still unread.
 
         Raises:
-            ModelDiedError: it cannot be reached, or broke the connection off before its head.
+            ModelAwayError: it cannot be reached.
+            ModelDiedError: it broke the connection off before its head.
         """
         headers = [pair for pair in head.headers if pair[0] not in _NOT_REPLAYED]
         headers.append((REQUEST_ID, request_id))
@@ -52,6 +57,8 @@ class Model:
         )
         try:
             response = await call.__aenter__()
+        except NotConnectedError as exc:
+            raise ModelAwayError(str(exc)) from exc
         except HttpFaultError as exc:
             raise ModelDiedError(str(exc)) from exc
         try:

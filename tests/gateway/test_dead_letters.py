@@ -99,8 +99,8 @@ async def test_purge_of_what_is_no_letter_of_the_endpoint_is_not_found(stage: St
     [
         ("GET", "/v1/endpoints/chat/dead"),
         ("DELETE", "/v1/endpoints/chat/dead"),
-        ("DELETE", f"/v1/endpoints/chat/dead/{new_request_id('chat')}"),
-        ("POST", f"/v1/requests/{new_request_id('chat')}/replay"),
+        ("DELETE", f"/v1/endpoints/chat/dead/chat.{'0' * 32}"),
+        ("POST", f"/v1/requests/chat.{'0' * 32}/replay"),
         ("GET", "/v1/endpoints/chat/events"),
     ],
 )

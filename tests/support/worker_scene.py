@@ -149,6 +149,7 @@ class StageHand:
         self._folder = folder
         self._ends: list[Callable[[], Awaitable[object]]] = []
         self.condition = Condition()
+        self._model_server: TestServer | None = None
         self.queue_clock: Callable[[], float] = time.time
 
     async def build(
@@ -162,7 +163,7 @@ class StageHand:
         """Start a model that answers by `handler`, a gateway and the worker between them."""
         gateway = FakeGateway()
         gateway_server = await self._serve("/answers/{id}", gateway.answer)
-        model_server = await self._serve("/{tail:.*}", _with_health(handler))
+        model_server = self._model_server = await self._serve("/{tail:.*}", _with_health(handler))
         connections = Connections(asyncio.get_running_loop().time)
         queue = queue or MemoryQueue(self.queue_clock)
         objects = FolderObjects(self._folder)
@@ -208,6 +209,11 @@ class StageHand:
         async with asyncio.timeout(10):
             await work
         connections.close()
+
+    async def stop_model(self) -> None:
+        """Nobody listens on the model's port any more."""
+        assert self._model_server is not None
+        await self._model_server.close()
 
     async def strike(self) -> None:
         """Take everything down, the worker first."""

@@ -3,7 +3,7 @@
 import asyncio
 
 from aiohttp import web
-from support.worker_scene import ENDPOINT, ROOMY, StageHand, echo, eventually
+from support.worker_scene import ENDPOINT, ROOMY, Scene, StageHand, echo, eventually
 
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import NewRequest, ReplicaState
@@ -164,3 +164,28 @@ async def test_late_worker_hears_its_model_out_and_changes_nothing(stage_hand: S
     view = await queue.find(request_id)
     assert view is not None
     assert (view.state, view.attempt, view.answer) == (RequestState.RUNNING, 2, None)
+
+
+async def test_model_that_was_gone_before_the_request_came_is_not_its_fault(stage_hand: StageHand) -> None:
+    """Nothing was sent: however often, it makes no dead letter before ten takes."""
+    scene = await stage_hand.build(echo)
+    await eventually(lambda: scene.condition.may_take)
+    await stage_hand.stop_model()
+    request_id = await scene.submit(is_async=True)
+    await eventually(lambda: not scene.condition.is_up)
+
+    view = await scene.queue.find(request_id)
+    assert view is not None
+    assert view.state is RequestState.WAITING
+    assert await dies_of_faults(scene, request_id) == 3
+
+
+async def dies_of_faults(scene: Scene, request_id: str) -> int:
+    """How many more faults it takes until the request is a dead letter: all of them if none was counted."""
+    for faults in range(1, 10):
+        await scene.queue.beat(ENDPOINT, "r1", ReplicaState.READY)
+        taken = await scene.queue.take(ENDPOINT, "r1", 30)
+        assert taken is not None
+        if await scene.queue.give_back(ENDPOINT, request_id, taken.attempt, fault="x") is RequestState.DEAD:
+            return faults
+    raise AssertionError("it never died")
