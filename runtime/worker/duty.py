@@ -156,7 +156,7 @@ class Duty:
     async def _beat(self) -> None:
         """Renew the lease of what runs, or say that this worker lives; each three times before it is due."""
         period = min(BEAT_SECONDS, self.settings.lease_seconds / 3)
-        while True:
+        while not self.condition.is_leaving or self._errand is not None:
             await asyncio.sleep(period)
             try:
                 if self._errand is not None:

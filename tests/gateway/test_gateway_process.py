@@ -125,7 +125,10 @@ async def worker(queue: ValkeyQueue, replica: str, seconds: float) -> AsyncItera
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work())
         yield
-        task.cancel()
+        while not task.done():
+            # A cancellation that comes with the answer it waits for may be lost on the way up.
+            task.cancel()
+            await asyncio.sleep(0.05)
 
 
 async def load(port: int, seen: Counter[str], stop: asyncio.Event, *, is_kept: bool) -> None:
