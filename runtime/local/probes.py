@@ -1,11 +1,11 @@
-"""Asks the probe server of a worker, as kubelet does in a cluster."""
+"""Asks the probe server of a worker, or the gateway's inner port, as kubelet does in a cluster."""
 
 import asyncio
 from typing import Literal, Self
 
 from aiohttp import ClientError, ClientSession, TCPConnector
 
-Path = Literal["/startup", "/live", "/drain"]
+Path = Literal["/startup", "/live", "/drain", "/healthz"]
 OK = 200
 UNHEALTHY = 503
 
@@ -25,7 +25,7 @@ class Probes:
             await self._session.close()
 
     async def ask(self, port: int, path: Path, seconds: float) -> int | None:
-        """The status that the worker answers; None when it does not answer within so many seconds."""
+        """The status of the answer; None when there is none within so many seconds."""
         if self._session is None:
             raise RuntimeError("Probes is used outside its `async with`")
         try:

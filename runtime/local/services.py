@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from structlog.stdlib import BoundLogger
 
@@ -16,6 +16,8 @@ GATEWAY = "gateway"
 GATEWAY_GRACE_SECONDS = 30
 SLACK_SECONDS = 5.0
 """What the end of a gateway may take beyond its grace."""
+BESIDE_SECONDS = 15.0
+"""How long a successor may take until it serves."""
 POLL_SECONDS = 0.02
 PASSED = ("MOORAGE_PUBLIC_URL",)
 """Settings of the gateway that the user may give."""
@@ -47,22 +49,47 @@ class Service:
         Raises:
             OSError: it cannot be started.
         """
-        if self._process is None or not self._process.alive:
+        if self._process is None or not self._runs():
             self._process = start(command())
             note = ServiceNote(process=self._process.identity, port=self.port, build=self._build)
             self._notes.write_service(self.name, note)
             self._log.info("service started", pid=self._process.identity.pid)
         return self._process
 
-    async def keep(self, command: Callable[[], Command]) -> None:
-        """Keep it running, in the place of one of another build that still has its clients; never returns."""
+    async def keep(
+        self, command: Callable[[], Command], is_serving: Callable[[], Awaitable[bool]] | None = None
+    ) -> None:
+        """Keep it running; never returns.
+
+        One of another build hands its clients over: with `is_serving`, which asks the new process, that one
+        listens beside it before it is told to leave; without, once it listens no more.
+        """
         async with asyncio.TaskGroup() as tasks:
             if self._other is not None:
                 self._log.info("service of another build leaves", pid=self._other.identity.pid)
+                if is_serving is not None:
+                    await self._begin_beside(command, is_serving)
                 tasks.create_task(self._other.stop(GATEWAY_GRACE_SECONDS + SLACK_SECONDS))
-                await self._until_left(self._other)
+                if is_serving is None or not self._runs():
+                    await self._until_left(self._other)
                 self._other = None
             await self._keep(command)
+
+    async def _begin_beside(
+        self, command: Callable[[], Command], is_serving: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """Start the process and return when it serves, or cannot beside the other one."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + BESIDE_SECONDS
+        try:
+            self.ensure(command)
+        except OSError:
+            return
+        while self._runs() and clock() < deadline and not await is_serving():  # noqa: ASYNC110 - as below
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _runs(self) -> bool:
+        return self._process is not None and self._process.alive
 
     async def _until_left(self, other: Process) -> None:
         """Return when the other process listens no more; what it has accepted it may still finish."""
@@ -88,8 +115,8 @@ def given_to_gateway(settings: Settings) -> dict[str, str]:
     return {name: settings.environ[name] for name in PASSED if name in settings.environ}
 
 
-def gateway_command(settings: Settings, queue_url: str) -> Command:
-    """How the gateway is started."""
+def gateway_command(settings: Settings, queue_url: str, inner_port: int) -> Command:
+    """How the gateway is started; workers reach it on the inner port."""
     env = {
         **base_environment(settings.environ),
         **given_to_gateway(settings),
@@ -98,6 +125,8 @@ def gateway_command(settings: Settings, queue_url: str) -> Command:
         "MOORAGE_STATE": str(settings.state),
         "MOORAGE_QUEUE_URL": queue_url,
         "MOORAGE_PORT": str(settings.port),
+        "MOORAGE_INNER_PORT": str(inner_port),
+        "MOORAGE_REUSE_PORT": "1",
         "MOORAGE_GRACE_SECONDS": str(GATEWAY_GRACE_SECONDS),
     }
     log = settings.places.logs / "gateway.log"

@@ -19,7 +19,7 @@ from runtime.local.housekeeping import drop_environments, prefetch, trim_logs
 from runtime.local.notes import Notes, ServiceNote, make_private
 from runtime.local.pids import identify
 from runtime.local.ports import Ports, is_free
-from runtime.local.probes import Probes
+from runtime.local.probes import OK, Probes
 from runtime.local.records import Signature, read_plan, signature
 from runtime.local.replica import Kit
 from runtime.local.scaling import Scaler
@@ -37,6 +37,7 @@ WATCH_SECONDS = 1.0
 AGAIN_SECONDS = 1.0
 """Pause after one of the loops failed in a way that nobody foresaw."""
 PING_SECONDS = 0.05
+HEALTHZ_SECONDS = 1.0
 
 Loop = Callable[[], Awaitable[None]]
 
@@ -88,9 +89,16 @@ class Supervisor:
                 scaler = Scaler(queue, self._fleets, settings.slots, self._log)
                 crew = Crew(kit, tasks.create_task, self._ports.take, self._ports.free, scaler.wake)
                 self._adopt(crew)
+                inner_port = self._ports.take()
+
+                async def gateway_serves() -> bool:
+                    return await probes.ask(inner_port, "/healthz", HEALTHZ_SECONDS) == OK
+
                 for loop in (
                     lambda: valkey.keep(lambda: server_command(server, settings)),
-                    lambda: gateway.keep(lambda: gateway_command(settings, server.url)),
+                    lambda: gateway.keep(
+                        lambda: gateway_command(settings, server.url, inner_port), gateway_serves
+                    ),
                     lambda: self._watch_records(crew),
                     lambda: self._scale(queue, scaler),
                     scaler.follow_demands,
