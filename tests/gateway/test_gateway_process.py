@@ -154,6 +154,12 @@ async def until_serving(inner_port: int) -> None:
             await asyncio.sleep(0.02)
 
 
+def end(process: asyncio.subprocess.Process) -> None:
+    """Leave nothing behind, however the test ends."""
+    if process.returncode is None:
+        process.kill()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_processes_take_over_from_one_another_under_load(tmp_path: Path) -> None:
@@ -161,7 +167,7 @@ async def test_processes_take_over_from_one_another_under_load(tmp_path: Path) -
     write_records(Places(tmp_path), [record(limits={"waiting": 1000})])
     port, seen, stop = free_port(), Counter[str](), asyncio.Event()
 
-    async def begin(valkey: ValkeyServer) -> asyncio.subprocess.Process:
+    async def begin(valkey: ValkeyServer, ends: contextlib.ExitStack) -> asyncio.subprocess.Process:
         inner_port = free_port()
         process = await asyncio.create_subprocess_exec(
             *COMMAND,
@@ -175,16 +181,17 @@ async def test_processes_take_over_from_one_another_under_load(tmp_path: Path) -
             },
             stderr=asyncio.subprocess.DEVNULL,
         )
+        ends.callback(end, process)
         await until_serving(inner_port)
         return process
 
-    with ValkeyServer(tmp_path) as valkey:
+    with ValkeyServer(tmp_path) as valkey, contextlib.ExitStack() as ends:
         queue = ValkeyQueue.connect(valkey.url)
         async with worker(queue, "r1", 0.002), worker(queue, "r2", 0.002):
-            process = await begin(valkey)
+            process = await begin(valkey, ends)
             clients = [asyncio.create_task(load(port, seen, stop, is_kept=bool(n % 2))) for n in range(8)]
             for _ in range(20):
-                successor = await begin(valkey)
+                successor = await begin(valkey, ends)
                 process.send_signal(signal.SIGTERM)
                 assert await process.wait() == 0
                 process = successor
