@@ -10,10 +10,11 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from runtime.wire import is_request_id
 
+Kind = Literal["body", "answer"]
 CHUNK_BYTES = 256 * 1024
 """How much is read or written at a time: the memory one transfer costs."""
 
@@ -69,8 +70,8 @@ class Objects(Protocol):
         """Forget the object; no fault where there is none."""
         ...
 
-    async def remove_older_than(self, seconds: float, now: float) -> int:
-        """Forget what was written so long before `now` (epoch seconds); how many comes back."""
+    async def remove_older_than(self, seconds: float, now: float, kind: Kind) -> int:
+        """Forget objects of a kind written so long before `now` (epoch seconds); how many comes back."""
         ...
 
 
@@ -117,9 +118,9 @@ class FolderObjects:
         """See `Objects.remove`."""
         await asyncio.to_thread(self._place(name).unlink, missing_ok=True)
 
-    async def remove_older_than(self, seconds: float, now: float) -> int:
+    async def remove_older_than(self, seconds: float, now: float, kind: Kind) -> int:
         """See `Objects.remove_older_than`; unfinished files count too, for their writer was killed."""
-        return await asyncio.to_thread(self._remove_older_than, now - seconds)
+        return await asyncio.to_thread(self._remove_older_than, now - seconds, f".{kind}")
 
     def _place(self, name: str) -> Path:
         match = _NAME.fullmatch(name)
@@ -131,9 +132,9 @@ class FolderObjects:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path.open("xb", buffering=0)
 
-    def _remove_older_than(self, moment: float) -> int:
+    def _remove_older_than(self, moment: float, suffix: str) -> int:
         removed = 0
-        for path in self._folder.glob("*.*"):
+        for path in self._folder.glob(f"*{suffix}*"):
             try:
                 if path.stat().st_mtime < moment:
                     path.unlink()

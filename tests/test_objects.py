@@ -135,6 +135,7 @@ async def test_only_what_is_old_is_removed(objects: FolderObjects, tmp_path: Pat
     (tmp_path / "objects" / f".{name}.abcd").write_bytes(b"half")
     written = (tmp_path / "objects" / name).stat().st_mtime
 
-    assert await objects.remove_older_than(60, now=written + 30) == 0
-    assert await objects.remove_older_than(60, now=written + 90) == 2
+    assert await objects.remove_older_than(60, written + 30, "body") == 0
+    assert await objects.remove_older_than(60, written + 90, "answer") == 0
+    assert await objects.remove_older_than(60, written + 90, "body") == 2
     assert list((tmp_path / "objects").iterdir()) == []

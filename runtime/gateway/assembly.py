@@ -33,12 +33,15 @@ from runtime.gateway.stored import StoredAnswers
 from runtime.gateway.sync import SyncCalls
 from runtime.gateway.tracing import NO_TRACING, Tracing
 from runtime.gateway.waiters import Waiters
-from runtime.objects import Objects
-from runtime.queue.port import RESULT_SECONDS, Caller, Queue
+from runtime.objects import Kind, Objects
+from runtime.queue.port import DEAD_SECONDS, RESULT_SECONDS, Caller, Queue
 from runtime.wire.places import Places
 
-OBJECT_SECONDS = 2 * RESULT_SECONDS
-"""How long bodies and answers are kept: a wait in the queue and then the life of a result."""
+OBJECT_SECONDS: dict[Kind, float] = {
+    "answer": 2 * RESULT_SECONDS,
+    "body": RESULT_SECONDS + DEAD_SECONDS,
+}
+"""How long answers and bodies are kept: a wait in the queue, then the life of a result or of a dead letter."""
 CLEAN_SECONDS = 3600.0
 """How often old objects are removed."""
 
@@ -80,7 +83,8 @@ class Gateway:
     async def _clean(self) -> None:
         while True:
             with contextlib.suppress(OSError):
-                await self.objects.remove_older_than(OBJECT_SECONDS, time.time())
+                for kind, seconds in OBJECT_SECONDS.items():
+                    await self.objects.remove_older_than(seconds, time.time(), kind)
             await asyncio.sleep(CLEAN_SECONDS)
 
 

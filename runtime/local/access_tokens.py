@@ -6,8 +6,8 @@ from runtime.local.notes import write_private
 from runtime.wire import AccountRecord, TokenEntry, TokenGrant, Tokens, hash_token, new_token
 from runtime.wire.places import Places
 
-OWNER = TokenGrant(name="owner")
-"""Opens every endpoint and `/v1`."""
+OWNER = TokenGrant(name="owner", priority="high")
+"""Opens every endpoint and `/v1`, and may ask for any priority."""
 
 
 def write_tokens(places: Places, account: AccountRecord) -> None:

@@ -19,7 +19,14 @@ SLACK_SECONDS = 5.0
 BESIDE_SECONDS = 15.0
 """How long a successor may take until it serves."""
 POLL_SECONDS = 0.02
-PASSED = ("MOORAGE_PUBLIC_URL",)
+PASSED = (
+    "MOORAGE_PUBLIC_URL",
+    "MOORAGE_MOST_CLIENTS",
+    "MOORAGE_MOST_BODY_MIB",
+    "MOORAGE_MOST_STORE_MIB",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+)
 """Settings of the gateway that the user may give."""
 
 

@@ -1,7 +1,7 @@
 """The queue in Valkey: every move is one Lua script on the keys of one endpoint (lua/_keys.lua)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -66,7 +66,9 @@ class ValkeyQueue:
             "username": parts.username or None,
             "password": parts.password,
             "ssl": parts.scheme.startswith("valkeys"),
-            "socket_timeout": COMMAND_SECONDS,
+            # No socket_timeout: with one, redis-py waits by asyncio.wait_for, which may lose a cancellation on
+            # Python 3.11. Each move has its deadline here instead.
+            "socket_timeout": None,
             "socket_connect_timeout": COMMAND_SECONDS,
             "max_connections": MAX_CONNECTIONS,
         }
@@ -223,10 +225,7 @@ class ValkeyQueue:
     async def wait_for_work(self, endpoint: str, seconds: float) -> None:
         """Block on the wake list; see the port."""
         wait = max(0.01, min(seconds, LONGEST_WAIT_SECONDS))
-        try:
-            await self._client.blpop([f"{_base(endpoint)}:wake"], timeout=wait)
-        except FAULTS as exc:
-            raise QueueUnavailableError(str(exc)) from exc
+        await _answered("wait_for_work", self._client.blpop([f"{_base(endpoint)}:wake"], timeout=wait))
 
     async def demands(self) -> AsyncIterator[str]:
         """Endpoints whose demand has grown, as it happens; see the port."""
@@ -245,10 +244,7 @@ class ValkeyQueue:
 
     async def ping(self) -> None:
         """Check that the server answers; see the port."""
-        try:
-            await self._client.ping()
-        except FAULTS as exc:
-            raise QueueUnavailableError(str(exc)) from exc
+        await _answered("ping", self._client.ping())
 
     async def close(self) -> None:
         """Close connections."""
@@ -259,12 +255,22 @@ class ValkeyQueue:
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self._client.register_script(self._read_script(name))
-        try:
-            return await script(keys=[_base(endpoint)], args=args)
-        except OutOfMemoryError as exc:
-            raise QueueOutOfMemoryError(f"{name}: {exc}") from exc
-        except FAULTS as exc:
-            raise QueueUnavailableError(f"{name}: {exc}") from exc
+        return await _answered(name, script(keys=[_base(endpoint)], args=args))
+
+
+async def _answered(name: str, command: Awaitable[Any]) -> Any:
+    """What the server answers in time.
+
+    Raises:
+        QueueUnavailableError: it does not, or has no memory left.
+    """
+    try:
+        async with asyncio.timeout(COMMAND_SECONDS):
+            return await command
+    except OutOfMemoryError as exc:
+        raise QueueOutOfMemoryError(f"{name}: {exc}") from exc
+    except FAULTS as exc:
+        raise QueueUnavailableError(f"{name}: {exc}") from exc
 
 
 def _base(endpoint: str) -> str:

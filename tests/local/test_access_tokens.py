@@ -23,7 +23,7 @@ def test_the_owner_and_every_grant_get_a_token(tmp_path: Path) -> None:
 
     owner, ci = (path.read_text().strip() for path in (places.token, places.granted_tokens / "ci"))
     tokens = read(places)
-    assert tokens.find(owner) == TokenGrant(name="owner")
+    assert tokens.find(owner) == TokenGrant(name="owner", priority="high")
     assert tokens.find(ci) == CI
     assert owner not in places.tokens.read_text()
     for path in (places.token, places.granted_tokens / "ci", places.tokens):
