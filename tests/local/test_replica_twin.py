@@ -207,6 +207,7 @@ async def test_a_model_that_never_starts_is_a_crash_loop_with_its_last_lines(set
         assert "hunter22" not in seen.detail
 
 
+@pytest.mark.timeout(60)
 async def test_a_model_that_is_not_ready_in_time_is_restarted(settings: Settings) -> None:
     """Its health path is named."""
     stage = Stage(settings)
@@ -216,7 +217,8 @@ async def test_a_model_that_is_not_ready_in_time_is_restarted(settings: Settings
     async with running(stage.replica(record=make_record(limits=limits))) as replica:
         await until(lambda: replica.note.model is not None)
         model = replica.note.model
-        await until(lambda: replica.note.model not in {model, None})
+        # Its worker has 5 s to let go of it, and the pause before it is started again comes on top.
+        await until(lambda: replica.note.model not in {model, None}, 45)
 
     assert not is_alive(model)
 
