@@ -147,7 +147,9 @@ class MemoryQueue:
 
     async def sweep(self, endpoint: str) -> None:
         """See `Queue.sweep`."""
-        self._at(endpoint).sweep(self._clock())
+        now, at = self._clock(), self._at(endpoint)
+        at.sweep(now)
+        at.drop_abandoned(now)
 
     async def look(self, endpoint: str) -> EndpointView:
         """See `Queue.look`."""

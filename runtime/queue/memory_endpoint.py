@@ -167,6 +167,13 @@ class Endpoint:
         self.forget_wakes()
         return None
 
+    def drop_abandoned(self, now: float) -> None:
+        """End what waits for a gateway that has fallen silent; it asks for no replica any more."""
+        for _, _, request_id in list(self.waiting):
+            request = self.requests[request_id]
+            if self.is_abandoned(request, now):
+                self.drop(request, now)
+
     def lease(self, request: Request, replica: ReplicaView, now: float, lease_seconds: float) -> None:
         """Put a waiting request into a replica's hands."""
         self.waiting.remove(request.rank)

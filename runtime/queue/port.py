@@ -338,7 +338,10 @@ class Queue(Protocol):
         ...
 
     async def sweep(self, endpoint: str) -> None:
-        """Expire what waited too long, take over expired leases, forget replicas that went silent."""
+        """Expire what waited too long, drop what waits for a silent gateway, take over expired leases.
+
+        Replicas that went silent are forgotten.
+        """
         ...
 
     async def look(self, endpoint: str) -> EndpointView:

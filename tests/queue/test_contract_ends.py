@@ -305,3 +305,16 @@ async def test_lost_sync_request_without_its_gateway_does_not_go_back(stage: Sta
 
     assert await stage.queue.find(request_id) is None
     assert (await stage.view()).demand == 0
+
+
+@LASTS_LONG
+async def test_sweep_drops_what_waits_for_a_silent_gateway(stage: Stage) -> None:
+    """Without a free replica too: it asks for none any more."""
+    await stage.enqueue(caller=CALLER)
+    kept = await stage.enqueue()
+    await stage.pass_time(HOLD_SECONDS + 0.1)
+
+    await stage.queue.sweep(stage.endpoint)
+
+    assert (await stage.view()).waiting == 1
+    assert (await stage.found(kept)).state is RequestState.WAITING

@@ -209,7 +209,7 @@ class PlainQueue:
         known = self.item(request.id)
         if known is not None:
             return Enqueued(request.id, self.place(known), is_repeat=False)
-        self.sweep()
+        self.pass_time()
         for item in self.items:
             if request.key and item.new.key and item.has_key and item.new.key.digest == request.key.digest:
                 if item.new.key.fingerprint != request.key.fingerprint:
@@ -232,7 +232,7 @@ class PlainQueue:
 
     def take(self, replica: str, lease_seconds: float) -> Taken | None:
         """See the port."""
-        self.sweep()
+        self.pass_time()
         machine = self.machines.get(replica)
         if machine is None or machine.state is not ReplicaState.READY:
             return None
@@ -315,6 +315,13 @@ class PlainQueue:
 
     def sweep(self) -> None:
         """See the port."""
+        self.pass_time()
+        for item in self.waiting():
+            if self.is_gone(item):
+                self.cancel_now(item)
+
+    def pass_time(self) -> None:
+        """What only time brings about."""
         self.item("")
         for item in self.waiting():
             if item.until <= self.now:
