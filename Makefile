@@ -36,7 +36,7 @@ check: $(VENV)/.runtime ## check endpoints.yaml, change nothing
 test: lint ## what every change must pass: lint, types and the quick tests
 	@$(BIN)/pytest -q -m "not slow" -n 3 --dist worksteal
 
-test-slow: $(VENV)/.dev ## original clients, browser, databases, long properties
+test-slow: $(VENV)/.otel ## original clients, browser, databases, long properties
 	@$(BIN)/pytest -q -m slow
 
 lint: $(VENV)/.dev ## ruff and mypy
@@ -72,6 +72,11 @@ $(VENV)/.runtime: $(VENV)/.uv requirements/runtime.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@echo "Installing what the tests need"
 	@$(call install,requirements/dev.txt)
+	@touch $@
+
+$(VENV)/.otel: $(VENV)/.dev requirements/otel.txt
+	@echo "Installing the extra for spans"
+	@$(call install,requirements/otel.txt)
 	@touch $@
 
 # Exactly what is locked, checked by hash; then the project itself, from where it lies.
