@@ -18,6 +18,11 @@ class Deliveries:
         self._tasks = tasks
         self._room = asyncio.Semaphore(MOST_DELIVERIES)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether another one would begin at once."""
+        return not self._room.locked()
+
     async def start(self, delivery: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Begin a delivery, once there is room for it."""
         try:

@@ -112,8 +112,11 @@ class Errand:
         return Then.REPORT
 
     async def _finish(self, answer: Answer | None) -> Taken | None:
-        """Report the end; the next request comes back unless the worker leaves or the queue was away."""
-        goes_on = self.condition.may_take and not self._was_away
+        """Report the end; the next comes back unless the worker leaves, the queue was away or clients are slow.
+
+        A kept answer is handed on after this: while that waits for room, nobody would renew the next's lease.
+        """
+        goes_on = self.condition.may_take and not self._was_away and self.deliveries.has_room
         return await self.queue.finish(
             self.settings.endpoint,
             self.taken.id,

@@ -1,0 +1,25 @@
+"""Answers on their way to slow clients are bounded in number."""
+
+import asyncio
+
+from runtime.worker.deliveries import MOST_DELIVERIES, open_deliveries
+
+
+async def test_room_ends_with_the_last_place_and_comes_back_with_an_end() -> None:
+    """A worker takes nothing more in advance while its next answer would have to wait."""
+    end = asyncio.Event()
+
+    async def deliver() -> None:
+        await end.wait()
+
+    async with open_deliveries() as deliveries:
+        for _ in range(MOST_DELIVERIES - 1):
+            await deliveries.start(deliver())
+        assert deliveries.has_room
+        last = await deliveries.start(deliver())
+        assert not deliveries.has_room
+
+        end.set()
+        await last
+
+        assert deliveries.has_room
