@@ -12,14 +12,15 @@ async def test_room_ends_with_the_last_place_and_comes_back_with_an_end() -> Non
     async def deliver() -> None:
         await end.wait()
 
+    rooms = []
     async with open_deliveries() as deliveries:
         for _ in range(MOST_DELIVERIES - 1):
             await deliveries.start(deliver())
-        assert deliveries.has_room
+        rooms.append(deliveries.has_room)
         last = await deliveries.start(deliver())
-        assert not deliveries.has_room
-
+        rooms.append(deliveries.has_room)
         end.set()
         await last
+        rooms.append(deliveries.has_room)
 
-        assert deliveries.has_room
+    assert rooms == [True, False, True]
