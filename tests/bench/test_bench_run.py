@@ -113,9 +113,16 @@ def test_process_ends_with_a_bench_that_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", script], cwd=root, stdout=subprocess.PIPE) as bench:
         assert bench.stdout is not None
         pid = int(bench.stdout.readline())
+        # Only what has been started by then is bound to its parent's life: setpriv first, then the program.
+        wait_until(lambda: runs_program(pid, b"sleep"), 5, "the sleeper runs", [])
         bench.kill()
 
     wait_until(lambda: not is_alive(pid), 5, "the sleeper has ended", [])
+
+
+def runs_program(pid: int, name: bytes) -> bool:
+    """Whether a process has become the program of this name."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0] == name
 
 
 def is_alive(pid: int) -> bool:
