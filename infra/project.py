@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.folders import MOST_BYTES, MOST_FILES, FolderTooLargeError, OutsideLinkError, content_hash
-from infra.plan.planner import plan_records, python_folders
+from infra.plan.records import plan_records, python_folders
 from infra.plan.values import Records
 from infra.spec.errors import Fault, SpecError
 from infra.spec.load import load

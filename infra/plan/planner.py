@@ -1,163 +1,154 @@
-"""Decides what runs: from a spec to the records that gateway, worker and scaler read."""
+"""Decides what a stack consists of: every name, size, threshold, label and count, the same each time."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from typing import Any
-
-from infra.plan.values import Records
-from infra.spec.forms import Rate as SpecRate
-from infra.spec.model import Endpoint, Registry, Spec, Token
-from infra.spec.templates import Template
-from runtime.wire.records import (
-    AccountRecord,
-    CommandSource,
-    EndpointRecord,
-    ImageSource,
-    Limits,
-    PythonSource,
-    Rate,
-    RegistryLogin,
-    Scaling,
-    SecretEntry,
-    Source,
-    TemplateRecord,
-    TokenGrant,
+from infra.plan.addons import plan_addons
+from infra.plan.endpoints import plan_endpoints
+from infra.plan.gpu_nodes import node_groups
+from infra.plan.images import plan_images, runtime_image
+from infra.plan.ingresses import LONGEST_HOLD_SECONDS, plan_ingresses
+from infra.plan.quantities import mebibytes, millicores
+from infra.plan.records import account_record
+from infra.plan.remarks import plan_remarks
+from infra.plan.secrets import object_store, plan_registries, plan_secrets, plan_tokens
+from infra.plan.values import (
+    ApiPlan,
+    GatewayPlan,
+    NamespacePlan,
+    NetworkPlan,
+    Plan,
+    QueuePlan,
+    ScalerPlan,
+    Size,
+    Specs,
 )
+from infra.spec.stack import Sizes, Stack
+from runtime.wire.cluster import API_PORT, QUEUE_PORT
 
-REVISION_DIGITS = 16
-"""Hex digits of a revision: 64 bits, enough to tell the few revisions of one endpoint apart."""
-SETTLED_WITHOUT_RESTART = frozenset(
-    {
-        "name",
-        "template",
-        "replicas",
-        "timeout",
-        "limits",
-        "access",
-        "ingress",
-        "models",
-        "quickstart",
-        "rollout",
-    }
-)
-"""Keys of an endpoint that a running replica is not made from."""
+HEADROOM = 4
+"""How much more CPU than is kept for it a pod of the platform may use."""
+SCALER_SIZE = Size(cpu=250, cpu_limit=1000, memory_mib=512)
 
 
-def plan_records(spec: Spec, templates: Mapping[str, Template], contents: Mapping[str, str]) -> Records:
-    """The records of one machine.
+def plan_platform(specs: Specs, stack: Stack, name: str) -> Plan:
+    """The plan of a stack.
 
     Args:
-        spec: a loaded endpoints.yaml.
-        templates: every template there is, by name; all get a record, cloned or not.
-        contents: hash of the content of each `python:` folder that the spec names.
+        specs: the project; it fits the stack (`infra.plan.fit`).
+        stack: the stack's settings.
+        name: of the stack.
     """
-    return Records(
-        account=_account(spec),
-        endpoints=tuple(
-            _endpoint(endpoint, spec.registries, contents)
-            for endpoint in sorted(spec.endpoints, key=lambda endpoint: endpoint.name)
+    spec = specs.spec
+    image = runtime_image(specs, stack)
+    groups = node_groups(spec.endpoints, stack.nodes)
+    return Plan(
+        stack=name,
+        account=account_record(spec),
+        domain=stack.domain,
+        context=stack.context,
+        is_protected=stack.protect,
+        secret_source=stack.secrets,
+        secret_store=(stack.secret_store.kind, stack.secret_store.name) if stack.secret_store else None,
+        pull_secrets=(stack.images.pull_secret,) if stack.images.pull_secret else (),
+        namespaces=_namespaces(stack),
+        network=_network(stack),
+        queue=_queue(stack),
+        gateway=_gateway(stack, image),
+        api=_api(stack, image),
+        scaler=ScalerPlan(
+            namespace=stack.namespace,
+            endpoint_namespaces=endpoint_namespaces(stack),
+            image=image,
+            size=SCALER_SIZE,
+            replicas=2,
+            mode=stack.scaler,
         ),
-        templates=tuple(_template(templates[name]) for name in sorted(templates)),
+        tokens=plan_tokens(spec),
+        secrets=plan_secrets(spec, stack),
+        registries=plan_registries(spec, stack),
+        images=plan_images(specs, stack),
+        node_groups=groups,
+        addons=plan_addons(stack.addons),
+        ingresses=plan_ingresses(spec, stack),
+        endpoints=plan_endpoints(specs, stack, {group.hardware: group for group in groups}),
+        remarks=plan_remarks(spec, stack, groups),
     )
 
 
-def python_folders(spec: Spec) -> tuple[str, ...]:
-    """Every folder whose content a replica is made from, sorted."""
-    return tuple(sorted({endpoint.python for endpoint in spec.endpoints if endpoint.python is not None}))
+def endpoint_namespaces(stack: Stack) -> tuple[str, str]:
+    """Where endpoints live: those with `security: baseline`, then `restricted`."""
+    return f"{stack.namespace}-baseline", f"{stack.namespace}-restricted"
 
 
-def revision_of(endpoint: Endpoint, registries: Mapping[str, Registry], contents: Mapping[str, str]) -> str:
-    """A hash of all that a running replica was made from; a secret counts by its name."""
-    fields = endpoint.model_dump(mode="json", exclude=set(SETTLED_WITHOUT_RESTART))
-    made_from: dict[str, Any] = {
-        **fields,
-        "registry": registries[endpoint.registry].model_dump(mode="json") if endpoint.registry else None,
-        "content": contents[endpoint.python] if endpoint.python is not None else None,
-    }
-    text = json.dumps(made_from, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:REVISION_DIGITS]
+def _size(sizes: Sizes) -> Size:
+    """What the stack says of a pod's size, in numbers."""
+    cpu = millicores(sizes.cpu)
+    return Size(cpu, cpu * HEADROOM, mebibytes(sizes.memory))
 
 
-def _endpoint(
-    endpoint: Endpoint, registries: Mapping[str, Registry], contents: Mapping[str, str]
-) -> EndpointRecord:
-    replicas = endpoint.replicas
-    return EndpointRecord(
-        name=endpoint.name,
-        source=_source(endpoint, registries),
-        port=endpoint.port,
-        health=endpoint.health,
-        hardware=endpoint.hardware,
-        scaling=Scaling(min=replicas.min, max=replicas.max, timeout=endpoint.timeout),
-        limits=Limits.model_validate(endpoint.limits.model_dump()),
-        access=endpoint.access,
-        ingress=endpoint.ingress,
-        env=dict(sorted(endpoint.env.items())),
-        secrets=dict(sorted(endpoint.secrets.items())),
-        models=endpoint.models,
-        template=endpoint.template,
-        quickstart=_rate(endpoint.quickstart.rate) if endpoint.quickstart else None,
-        revision=revision_of(endpoint, registries, contents),
+def _namespaces(stack: Stack) -> tuple[NamespacePlan, ...]:
+    baseline, restricted = endpoint_namespaces(stack)
+    return (
+        NamespacePlan(stack.namespace, "restricted", is_platform=True),
+        NamespacePlan(baseline, "baseline", is_platform=False),
+        NamespacePlan(restricted, "restricted", is_platform=False),
     )
 
 
-def _source(endpoint: Endpoint, registries: Mapping[str, Registry]) -> Source:
-    """What one machine runs: a command needs no container engine, so it comes before the image.
-
-    Raises:
-        ValueError: the spec did not come from `load`.
-    """
-    if endpoint.local is not None:
-        return CommandSource(command=endpoint.local.command)
-    if endpoint.python is not None:
-        return PythonSource(folder=endpoint.python)
-    if endpoint.image is None:
-        raise ValueError(f"endpoint {endpoint.name} has nothing to run")
-    login = _login(registries[endpoint.registry]) if endpoint.registry else None
-    return ImageSource(image=endpoint.image, registry=login)
-
-
-def _login(registry: Registry) -> RegistryLogin:
-    return RegistryLogin(
-        server=registry.server, username=registry.username, password_secret=registry.password.secret
+def _network(stack: Stack) -> NetworkPlan:
+    return NetworkPlan(
+        platform=stack.namespace,
+        endpoint_namespaces=endpoint_namespaces(stack),
+        private_cidrs=tuple(sorted(stack.network.private_cidrs)),
+        scraper_namespace=stack.network.scraper_namespace,
+        keda_namespace=stack.network.keda_namespace if stack.scaler == "keda" else None,
     )
 
 
-def _account(spec: Spec) -> AccountRecord:
-    return AccountRecord(
-        account=spec.account,
-        tokens=tuple(_grant(name, spec.tokens[name]) for name in sorted(spec.tokens)),
-        secrets=tuple(
-            SecretEntry(name=name, aws_secret=spec.secrets[name].aws_secret) for name in sorted(spec.secrets)
+def _queue(stack: Stack) -> QueuePlan:
+    memory = mebibytes(stack.queue.memory)
+    cpu = millicores(stack.queue.cpu)
+    return QueuePlan(
+        namespace=stack.namespace,
+        image=stack.queue.image,
+        size=Size(cpu, cpu * HEADROOM, memory),
+        memory_mib=memory
+        * 3
+        // 4,  # the rest is for clients' buffers and for the copy while it rewrites its journal
+        disk_gib=stack.queue.disk,
+        storage_class=stack.storage.disk_class,
+        fsync=stack.queue.fsync,
+        address=f"queue.{stack.namespace}.svc:{QUEUE_PORT}",
+    )
+
+
+def _platform_environment(stack: Stack) -> tuple[tuple[str, str], ...]:
+    """What gateway and platform API are both told."""
+    return (
+        ("MOORAGE_DOMAIN", stack.domain),
+        ("MOORAGE_HOST", "0.0.0.0"),
+        ("MOORAGE_NAMESPACE", stack.namespace),
+        ("MOORAGE_OBJECTS", object_store(stack)),
+        ("MOORAGE_PUBLIC_URL", f"{'https' if stack.ingress.tls else 'http'}://api.{stack.domain}"),
+        ("MOORAGE_TOKENS", "/tokens/tokens.json"),
+    )
+
+
+def _gateway(stack: Stack, image: str) -> GatewayPlan:
+    size = _size(stack.gateway)
+    return GatewayPlan(
+        namespace=stack.namespace,
+        image=image,
+        size=size,
+        min=stack.gateway.min,
+        max=stack.gateway.max,
+        grace_seconds=LONGEST_HOLD_SECONDS,
+        environment=(
+            *_platform_environment(stack),
+            ("MOORAGE_API_URL", f"http://api.{stack.namespace}.svc:{API_PORT}"),
         ),
+        body_mib=size.memory_mib // 2,
     )
 
 
-def _grant(name: str, token: Token) -> TokenGrant:
-    return TokenGrant(
-        name=name,
-        endpoints=token.endpoints or (),
-        rate=_rate(token.rate) if token.rate else None,
-        priority=token.priority,
-    )
-
-
-def _rate(rate: SpecRate) -> Rate:
-    return Rate(count=rate.count, seconds=rate.seconds)
-
-
-def _template(template: Template) -> TemplateRecord:
-    card = template.card
-    return TemplateRecord(
-        name=template.name,
-        title=card.title,
-        description=card.description,
-        route=card.route,
-        output=card.output,
-        license_name=card.license.name,
-        license_source=card.license.source,
-        input_schema=card.input,
-        examples=tuple({"title": example.title, "body": example.body} for example in card.examples),
-        folder=template.folder,
-    )
+def _api(stack: Stack, image: str) -> ApiPlan:
+    # It keeps nothing of its own yet, so two of them agree.
+    return ApiPlan(stack.namespace, image, _size(stack.api), 2, _platform_environment(stack))

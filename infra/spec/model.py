@@ -124,6 +124,15 @@ class Quickstart(Part):
     """Most requests of one caller in a second, minute, hour or day."""
 
 
+class Expected(Part):
+    """The load that a cost is worked out for; nothing is scaled by it."""
+
+    requests_per_hour: int = Field(ge=0, le=10_000_000, examples=["120"])
+    """Requests in an average hour, 0 to 10000000."""
+    seconds: Annotated[float, Field(gt=0, le=DAY)] = Field(examples=["2.5"])
+    """How long one runs on average, in seconds, up to 86400."""
+
+
 class Endpoint(Part):
     """A named URL with replicas and a queue."""
 
@@ -171,6 +180,8 @@ class Endpoint(Part):
     """How to run it without a container engine: beside an image, or alone for this machine only."""
     quickstart: Quickstart | None = Field(default=None, examples=["{rate: 30/min}"])
     """Makes it a shared, always-warm endpoint of its template, limited per caller; min is then 1."""
+    expected: Expected | None = Field(default=None, examples=["{requests_per_hour: 120, seconds: 2.5}"])
+    """The load that `make plan` works out a cost for."""
 
 
 class Spec(Part):

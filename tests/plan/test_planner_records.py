@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.plan.planner import plan_records, python_folders, revision_of
+from infra.plan.records import plan_records, python_folders, revision_of
 from infra.plan.values import Records
 from infra.spec.load import load
 from infra.spec.model import Endpoint
