@@ -1,0 +1,75 @@
+"""Manifests of ingresses, secrets and logins."""
+
+from infra.plan.manifests.parts import Manifest, labels_of, metadata
+from infra.plan.values import IngressPlan, RegistryPlan, SecretPlan
+
+VALUE_KEY = "value"
+"""Key of a secret's value in its object."""
+DOCKER_CONFIG = ".dockerconfigjson"
+DOCKER_CONFIG_TYPE = "kubernetes.io/dockerconfigjson"
+REFRESH = "1m"
+"""How often External Secrets looks into the store."""
+
+
+def ingress(plan: IngressPlan, namespace: str) -> Manifest:
+    """Hosts to the gateway's port."""
+    backend = {"service": {"name": "gateway", "port": {"number": plan.port}}}
+    paths = [{"backend": backend, "path": "/", "pathType": "Prefix"}]
+    tls = (
+        {}
+        if plan.tls_secret is None
+        else {"tls": [{"hosts": list(plan.hosts), "secretName": plan.tls_secret}]}
+    )
+    annotations = {**plan.annotations, "pulumi.com/skipAwait": "true"}
+    return {
+        "metadata": metadata(plan.name, namespace, labels_of("gateway", plan.endpoint), annotations),
+        "spec": {
+            "ingressClassName": plan.class_name,
+            "rules": [{"host": host, "http": {"paths": paths}} for host in plan.hosts],
+            **tls,
+        },
+    }
+
+
+def secret(plan: SecretPlan) -> Manifest:
+    """Metadata of a secret's object; the value comes from the stack's configuration."""
+    return {
+        "metadata": metadata(plan.object_name, plan.namespace, labels_of("secret")),
+        "type": "Opaque",
+    }
+
+
+def login(plan: RegistryPlan) -> Manifest:
+    """Metadata of a login's object."""
+    return {
+        "metadata": metadata(plan.object_name, plan.namespace, labels_of("registry")),
+        "type": DOCKER_CONFIG_TYPE,
+    }
+
+
+def external_secret(plan: SecretPlan, store: tuple[str, str]) -> Manifest:
+    """Has External Secrets bring a value from the store."""
+    return _external(plan.object_name, plan.namespace, store, plan.remote, {"type": "Opaque"})
+
+
+def external_login(plan: RegistryPlan, store: tuple[str, str]) -> Manifest:
+    """The same for a login: its template turns the password into what kubelet reads."""
+    entry = (
+        f'{{"auths":{{"{plan.server}":{{"username":"{plan.username}","password":{{{{ .value | toJson }}}},'
+        f'"auth":"{{{{ printf "%s:%s" "{plan.username}" .value | b64enc }}}}"}}}}}}'
+    )
+    template = {"type": DOCKER_CONFIG_TYPE, "engineVersion": "v2", "data": {DOCKER_CONFIG: entry}}
+    return _external(plan.object_name, plan.namespace, store, plan.remote, template)
+
+
+def _external(name: str, namespace: str, store: tuple[str, str], remote: str, template: Manifest) -> Manifest:
+    kind, store_name = store
+    return {
+        "metadata": metadata(name, namespace, labels_of("secret")),
+        "spec": {
+            "data": [{"secretKey": VALUE_KEY, "remoteRef": {"key": remote}}],
+            "refreshInterval": REFRESH,
+            "secretStoreRef": {"kind": kind, "name": store_name},
+            "target": {"creationPolicy": "Owner", "name": name, "template": template},
+        },
+    }
