@@ -28,7 +28,7 @@ async def work(settings: WorkerSettings) -> None:
     connections = Connections(time.monotonic)
     try:
         async with (
-            serve_probes(condition, settings.probe_port, settings.request_seconds),
+            serve_probes(condition, settings.probe_host, settings.probe_port, settings.request_seconds),
             open_deliveries() as deliveries,
         ):
             model = Model(connections, settings.model_address, settings.health)

@@ -18,6 +18,8 @@ class Condition:
     is_up: bool = False
     """The model's health path answered 200 when it was last asked."""
     is_busy: bool = False
+    is_taking: bool = False
+    """The queue was asked for the next request; its answer may bring one, whatever happens meanwhile."""
     restart_reason: str | None = None
     """Why the model must be restarted before it may serve again; None when it need not."""
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
@@ -36,6 +38,11 @@ class Condition:
     def may_take(self) -> bool:
         """Whether the next request may be taken."""
         return self.is_up and self.restart_reason is None and not self.is_draining and not self.is_leaving
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the replica serves: it may take the next request, or runs one."""
+        return self.may_take or self.is_busy
 
     def want_restart(self, reason: str) -> None:
         """From now the model counts as failed, until it was restarted."""
@@ -79,9 +86,15 @@ class Condition:
         self.is_busy = is_busy
         self._touch()
 
+    def note_taking(self, *, is_taking: bool) -> None:
+        """The queue is asked for a request, or has answered."""
+        self.is_taking = is_taking
+        if not is_taking:
+            self._touch()
+
     async def wait_idle(self) -> None:
-        """Return when no request is running."""
-        while self.is_busy:
+        """Return when no request is running, nor on its way from the queue."""
+        while self.is_busy or self.is_taking:
             await self.wait_change()
 
     async def wait_change(self) -> None:

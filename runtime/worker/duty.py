@@ -89,15 +89,26 @@ class Duty:
             await self._report(ReplicaState.READY)
 
     async def _take_one(self) -> None:
-        taken = await self.queue.take(
-            self.settings.endpoint, self.settings.replica, self.settings.lease_seconds
-        )
+        taken = await self._take()
         if taken is not None:
             await self._serve(taken)
         elif self.clock() - self._checked_at > IDLE_CHECK_SECONDS:
             await self._check_model()
         else:
             await self._nap()
+
+    async def _take(self) -> Taken | None:
+        """Ask for the next; until the answer is there and noted, a drain must not count the replica as idle."""
+        self.condition.note_taking(is_taking=True)
+        try:
+            taken = await self.queue.take(
+                self.settings.endpoint, self.settings.replica, self.settings.lease_seconds
+            )
+            if taken is not None:
+                self.condition.note_busy(is_busy=True)
+            return taken
+        finally:
+            self.condition.note_taking(is_taking=False)
 
     async def _nap(self) -> None:
         """Wait for work, or until the worker is told to leave."""
@@ -117,7 +128,6 @@ class Duty:
     async def _serve(self, taken: Taken) -> None:
         """Serve one request after another, for as long as each end hands out the next."""
         upcoming: Taken | None = taken
-        self.condition.note_busy(is_busy=True)
         try:
             while upcoming is not None:
                 then, upcoming = await self._serve_one(upcoming)

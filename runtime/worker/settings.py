@@ -20,8 +20,10 @@ class WorkerSettings:
     """Host and port of the model; given as `MOORAGE_MODEL_URL`, such as `http://127.0.0.1:8080`."""
     health: str
     """Path that answers 200 when the model can serve."""
+    probe_host: str
+    """Address on which probes are answered: in a pod kubelet asks the pod's own, locally loopback does."""
     probe_port: int
-    """Loopback port on which the worker answers for the model's health."""
+    """Port on which the worker answers for the model's health."""
     request_seconds: float
     """Longest run of one request, in seconds."""
     lease_seconds: float
@@ -43,6 +45,7 @@ class WorkerSettings:
             revision=env["MOORAGE_REVISION"],
             model_address=_address(env["MOORAGE_MODEL_URL"]),
             health=env["MOORAGE_HEALTH"],
+            probe_host=env.get("MOORAGE_PROBE_HOST", "127.0.0.1"),
             probe_port=int(env["MOORAGE_PROBE_PORT"]),
             request_seconds=float(env["MOORAGE_REQUEST_SECONDS"]),
             lease_seconds=float(env.get("MOORAGE_LEASE_SECONDS", "15")),

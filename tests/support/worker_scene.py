@@ -174,6 +174,7 @@ class StageHand:
             revision="v1",
             model_address=("127.0.0.1", model_server.port or 0),
             health="/healthcheck",
+            probe_host="127.0.0.1",
             probe_port=0,
             request_seconds=request_seconds,
             lease_seconds=lease_seconds,
