@@ -1,0 +1,140 @@
+"""The cluster behind the Kubernetes API: mirrors to read from, calls to write with."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+
+from kubernetes_asyncio.client import ApiClient, AppsV1Api, CoreV1Api
+from structlog.typing import FilteringBoundLogger
+
+from runtime.cluster.calls import MERGE_PATCH, ClusterError, Object, call_json, call_text
+from runtime.cluster.watching import Pace
+from runtime.scaler.fleet import Fleet, read_fleet
+from runtime.scaler.metrics import Metrics
+from runtime.scaler.mirror import Mirror, version_of
+from runtime.wire.cluster import DELETION_COST, MODEL_CONTAINER
+
+MOST_EVENTS = 50
+MOST_LOG_LINES = 12
+MOST_LOG_BYTES = 4096
+AT_ONCE = 16
+"""Pods whose cost is written at the same time."""
+
+
+class KubeCluster:
+    """A `runtime.scaler.cluster.Cluster` of the given namespaces."""
+
+    def __init__(
+        self,
+        client: ApiClient,
+        namespaces: Sequence[str],
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        pace: Pace | None = None,
+    ) -> None:
+        self._apps = AppsV1Api(client)
+        self._core = CoreV1Api(client)
+        self._metrics = metrics
+        deployments, pods = self._apps.list_namespaced_deployment, self._core.list_namespaced_pod
+        self._deployments = {name: Mirror(deployments, name, log, pace) for name in namespaces}
+        self._pods = {name: Mirror(pods, name, log, pace) for name in namespaces}
+        self._written: dict[tuple[str, str], Object] = {}
+        """Namespace and Deployment to the `Scale` that the API answered to our last write."""
+
+    async def run(self) -> None:
+        """Keep the copies up to date; never returns."""
+        async with asyncio.TaskGroup() as group:
+            for mirror in (*self._deployments.values(), *self._pods.values()):
+                group.create_task(mirror.run())
+
+    @property
+    def is_known(self) -> bool:
+        """Whether everything was listed once."""
+        return all(mirror.is_known for mirror in (*self._deployments.values(), *self._pods.values()))
+
+    def endpoints(self) -> Collection[str]:
+        """Endpoints that have a Deployment."""
+        return {endpoint for mirror in self._deployments.values() for endpoint in mirror.endpoints}
+
+    def fleets(self, endpoint: str, revision: str) -> Sequence[Fleet]:
+        """Its Deployments; see `Cluster`."""
+        found = [
+            read_fleet(self._as_written(deployment), self._pods[namespace].of(endpoint).values())
+            for namespace, mirror in self._deployments.items()
+            for deployment in mirror.of(endpoint).values()
+        ]
+        return sorted(found, key=lambda fleet: (fleet.revision != revision, -fleet.created_at))
+
+    async def scale(self, fleet: Fleet, number: int, *, only_unchanged: bool) -> None:
+        """Write a Deployment's number; see `Cluster`."""
+        body: Object = {"spec": {"replicas": number}}
+        if only_unchanged:
+            body["metadata"] = {"resourceVersion": fleet.version}
+        name = fleet.raw["metadata"]["name"]
+        patch = self._apps.patch_namespaced_deployment_scale
+        with self._metrics.counting_faults("scale"):
+            written = await call_json(patch, name, fleet.namespace, body, _content_type=MERGE_PATCH)
+        self._written[(fleet.namespace, name)] = written
+
+    async def set_costs(self, fleet: Fleet, costs: Mapping[str, int]) -> None:
+        """Write the costs that are not written yet; see `Cluster`."""
+        standing = {pod.name: pod.cost for pod in fleet.pods}
+        stale = [(name, cost) for name, cost in costs.items() if standing.get(name) != cost]
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def write(name: str, cost: int) -> None:
+            async with room:
+                await self._set_cost(fleet.namespace, name, cost)
+
+        written = await asyncio.gather(*(write(*each) for each in stale), return_exceptions=True)
+        for fault in written:
+            if fault is not None:
+                raise fault
+
+    async def events(self, namespace: str, name: str) -> Sequence[Object]:
+        """Recent events about an object; see `Cluster`."""
+        with self._metrics.counting_faults("events"):
+            found = await call_json(
+                self._core.list_namespaced_event,
+                namespace,
+                field_selector=f"involvedObject.name={name}",
+                limit=MOST_EVENTS,
+            )
+        return found.get("items") or ()
+
+    async def last_lines(self, namespace: str, pod: str) -> str:
+        """The end of what its model wrote before it last ended; see `Cluster`."""
+        with self._metrics.counting_faults("log"):
+            return await call_text(
+                self._core.read_namespaced_pod_log,
+                pod,
+                namespace,
+                container=MODEL_CONTAINER,
+                previous=True,
+                tail_lines=MOST_LOG_LINES,
+                limit_bytes=MOST_LOG_BYTES,
+            )
+
+    async def _set_cost(self, namespace: str, name: str, cost: int) -> None:
+        body = {"metadata": {"annotations": {DELETION_COST: str(cost)}}}
+        patch = self._core.patch_namespaced_pod
+        with self._metrics.counting_faults("cost"):
+            try:
+                found = await call_json(patch, name, namespace, body, _content_type=MERGE_PATCH)
+            except ClusterError as exc:
+                if not exc.is_gone:
+                    raise
+                return
+        self._pods[namespace].put(found)
+
+    def _as_written(self, deployment: Object) -> Object:
+        """The Deployment with the number that we wrote, until the watch has told of it."""
+        key = (deployment["metadata"]["namespace"], deployment["metadata"]["name"])
+        written = self._written.get(key)
+        if written is None:
+            return deployment
+        if version_of(deployment) >= version_of(written):
+            del self._written[key]
+            return deployment
+        metadata = {**deployment["metadata"], "resourceVersion": written["metadata"]["resourceVersion"]}
+        spec = {**deployment["spec"], "replicas": written["spec"].get("replicas", 0)}
+        return {**deployment, "metadata": metadata, "spec": spec}
