@@ -1,21 +1,27 @@
 """Reads a project folder: endpoints.yaml, templates/ and the folders of `python:` endpoints."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.folders import MOST_BYTES, MOST_FILES, FolderTooLargeError, OutsideLinkError, content_hash
+from infra.plan.fit import fit_findings, unset_secrets
 from infra.plan.records import plan_records, python_folders
-from infra.plan.values import Records
+from infra.plan.values import Records, Specs
 from infra.spec.errors import Fault, SpecError
 from infra.spec.load import load
+from infra.spec.load_stack import StackFile, load_stack
 from infra.spec.model import Spec
 from infra.spec.source import Finding, Source, decode, parse
+from infra.spec.stack import Stack
 from infra.spec.templates import Template, parse_template
 from infra.spec.wording import shown
 
 ENDPOINTS_FILE = "endpoints.yaml"
 SERVICE_FILE = "service.py"
+RUNTIME_PARTS = ("images", "requirements/cluster.txt", "runtime")
+"""All that the platform's own image is made from."""
 MIB = 1024 * 1024
 
 
@@ -48,6 +54,58 @@ def read_project(folder: Path) -> Project:
         source = parse(text, ENDPOINTS_FILE)
         raise SpecError(source.fault(finding) for finding in findings)
     return Project(spec, templates, contents)
+
+
+def read_specs(folder: Path) -> Specs:
+    """A project as the plan of a stack reads it.
+
+    Raises:
+        SpecError: as `read_project`.
+    """
+    project = read_project(folder)
+    return Specs(project.spec, project.templates, project.contents, _runtime_content(folder))
+
+
+def read_stack(folder: Path, stack: str) -> StackFile:
+    """A stack's file.
+
+    Raises:
+        SpecError: every fault of it.
+    """
+    name = f"stacks/Pulumi.{stack}.yaml"
+    if not (folder / name).is_file():
+        known = ", ".join(stack_names(folder)) or "none"
+        what = "there is no such stack file."
+        raise SpecError([Fault(name, 1, 1, "", what, f"Known stacks: {known}.", "file-missing")])
+    return load_stack(_read(folder, name), name)
+
+
+def stack_names(folder: Path) -> list[str]:
+    """Every stack that the project has a file of, sorted."""
+    return sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in folder.glob("stacks/Pulumi.*.yaml"))
+
+
+def check_fit(folder: Path, specs: Specs, stack: Stack, values: frozenset[str]) -> None:
+    """Hold the endpoints against the stack; `values` names the secrets that it has a value of.
+
+    Raises:
+        SpecError: every fault, at its line of endpoints.yaml.
+    """
+    findings = [*fit_findings(specs.spec, stack), *unset_secrets(specs.spec, stack, values)]
+    if findings:
+        source = parse(_read(folder, ENDPOINTS_FILE), ENDPOINTS_FILE)
+        raise SpecError(source.fault(finding) for finding in findings)
+
+
+def _runtime_content(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for part in RUNTIME_PARTS:
+        path = folder / part
+        if path.is_dir():
+            digest.update(f"{part} {content_hash(path)}\n".encode())
+        elif path.is_file():
+            digest.update(f"{part} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def read_templates(folder: Path) -> dict[str, Template]:

@@ -45,7 +45,7 @@ def plan_platform(specs: Specs, stack: Stack, name: str) -> Plan:
         domain=stack.domain,
         context=stack.context,
         is_protected=stack.protect,
-        secret_source=stack.secrets,
+        holds_secrets=stack.secrets == "pulumi",
         secret_store=(stack.secret_store.kind, stack.secret_store.name) if stack.secret_store else None,
         pull_secrets=(stack.images.pull_secret,) if stack.images.pull_secret else (),
         namespaces=_namespaces(stack),

@@ -8,8 +8,6 @@ from infra.spec.model import Spec
 from infra.spec.templates import Template
 from runtime.wire.records import AccountRecord, EndpointRecord, TemplateRecord
 
-SecretSource = Literal["pulumi", "external", "present"]
-
 
 @dataclass(frozen=True, slots=True)
 class Records:
@@ -310,7 +308,8 @@ class Plan:
     domain: str
     context: str | None
     is_protected: bool
-    secret_source: SecretSource
+    holds_secrets: bool
+    """Whether values come from the stack's own configuration."""
     secret_store: tuple[str, str] | None
     """Kind and name of the external store."""
     pull_secrets: tuple[str, ...]

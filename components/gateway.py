@@ -1,0 +1,70 @@
+"""The gateway: where clients come in."""
+
+import pulumi
+from pulumi import Input, Output, ResourceOptions
+from pulumi_kubernetes.apps.v1 import Deployment
+from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
+from pulumi_kubernetes.core.v1 import ConfigMap, Secret, Service, ServiceAccount
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
+from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
+from pulumi_random import RandomPassword
+
+from components.inputs import arguments, with_secrets_hash
+from infra.plan.digests import PASSWORD_CHARACTERS, token_of, tokens_text
+from infra.plan.manifests import gateway as manifests
+from infra.plan.values import Plan
+
+
+class Gateway(pulumi.ComponentResource):
+    """Creates the gateway's Deployment, Service, autoscaler, and the tokens that it knows by their hashes.
+
+    Assumes a metrics server for the autoscaler. `tokens` gives each token's value by its name, as secrets.
+    """
+
+    def __init__(
+        self, name: str, plan: Plan, address_hash: Input[str], opts: ResourceOptions | None = None
+    ) -> None:
+        super().__init__("moorage:components:Gateway", name, {}, opts)
+        inside = ResourceOptions(parent=self)
+        namespace = plan.gateway.namespace
+        passwords = [
+            RandomPassword(
+                f"{name}-token-{token.name}", length=PASSWORD_CHARACTERS, special=False, opts=inside
+            ).result
+            for token in plan.tokens
+        ]
+        self.tokens = {
+            token.name: password.apply(token_of)
+            for token, password in zip(plan.tokens, passwords, strict=True)
+        }
+        hashes = Output.all(*passwords).apply(lambda found: tokens_text(plan.tokens, found))
+        tokens = Secret(
+            f"{name}-tokens",
+            **manifests.tokens_secret(plan),
+            string_data={"tokens.json": hashes},
+            opts=inside,
+        )
+        ConfigMap(f"{name}-account", **manifests.account_record(plan), opts=inside)
+        ServiceAccount(
+            f"{name}-identity",
+            **arguments(manifests.service_account(manifests.GATEWAY, namespace, is_token_needed=True)),
+            opts=inside,
+        )
+        Role(f"{name}-role", **manifests.reader_role(manifests.GATEWAY, namespace), opts=inside)
+        RoleBinding(
+            f"{name}-binding",
+            **arguments(manifests.role_binding(manifests.GATEWAY, namespace, namespace)),
+            opts=inside,
+        )
+        body = manifests.gateway_deployment(plan)
+        Deployment(
+            f"{name}-deployment",
+            metadata=body["metadata"],
+            spec=with_secrets_hash(body["spec"], address_hash),
+            # The autoscaler writes their number.
+            opts=ResourceOptions(parent=self, depends_on=[tokens], ignore_changes=["spec.replicas"]),
+        )
+        Service(f"{name}-service", **manifests.gateway_service(plan), opts=inside)
+        HorizontalPodAutoscaler(f"{name}-autoscaler", **manifests.gateway_autoscaler(plan), opts=inside)
+        PodDisruptionBudget(f"{name}-budget", **manifests.budget(manifests.GATEWAY, namespace), opts=inside)
+        self.register_outputs({})

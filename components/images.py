@@ -1,0 +1,32 @@
+"""Images that `pulumi up` builds and pushes."""
+
+import pulumi
+from pulumi import ResourceOptions
+from pulumi_docker_build import BuildContextArgs, ContextArgs, DockerfileArgs, Image, Platform
+
+from infra.plan.values import ImagePlan
+
+
+class Images(pulumi.ComponentResource):
+    """Builds each image from the project's folder and pushes it under a tag that is the hash of its content.
+
+    So no change is no diff. Assumes BuildKit where `pulumi up` runs, and a login to the registry there.
+    """
+
+    def __init__(
+        self, name: str, plans: tuple[ImagePlan, ...], root: str, opts: ResourceOptions | None = None
+    ) -> None:
+        super().__init__("moorage:components:Images", name, {}, opts)
+        for plan in plans:
+            named = {} if plan.folder is None else {"service": ContextArgs(location=f"{root}/{plan.folder}")}
+            Image(
+                f"{name}-{plan.name}",
+                context=BuildContextArgs(location=root, named=named),
+                dockerfile=DockerfileArgs(location=f"{root}/{plan.dockerfile}"),
+                platforms=[Platform.LINUX_AMD64],
+                push=True,
+                build_on_preview=False,
+                tags=[plan.reference],
+                opts=ResourceOptions(parent=self, retain_on_delete=True),
+            )
+        self.register_outputs({})

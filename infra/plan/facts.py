@@ -1,0 +1,100 @@
+"""What a report compares of two plans: a few figures an endpoint, which outlive a change of the plan's shape."""
+
+from typing import Literal
+
+from infra.plan.values import EndpointPlan, Plan, Specs
+from infra.spec.hardware import CATALOGUE, PRICE_REGION, PRICES_READ
+from infra.spec.model import Endpoint
+from runtime.wire.records import Record
+
+
+class EndpointFacts(Record):
+    """One endpoint."""
+
+    name: str
+    url: str
+    image: str
+    hardware: str
+    gpus: int
+    gpu_model: str
+    vcpu: int
+    """Of one replica's instance."""
+    instance_type: str
+    min: int
+    max: int
+    timeout: int
+    queue_seconds: int
+    request_seconds: int
+    start_seconds: int
+    rollout: Literal["surge", "in-place"]
+    access: Literal["private", "public"]
+    ingress: Literal["private", "public"]
+    is_rate_limited: bool
+    secrets: tuple[str, ...]
+    dollars_per_hour: float | None
+    """Of one replica; None where no price is known."""
+    expected_requests_per_hour: int | None = None
+    expected_seconds: float | None = None
+
+
+class RemarkFacts(Record):
+    """Something of the plan that its reader should know."""
+
+    code: str
+    endpoint: str | None
+    text: str
+
+
+class Facts(Record):
+    """One plan."""
+
+    stack: str
+    domain: str
+    price_date: str
+    price_source: str
+    endpoints: tuple[EndpointFacts, ...]
+    remarks: tuple[RemarkFacts, ...]
+
+
+def facts_of(planned: tuple[Specs, Plan]) -> Facts:
+    """The facts of a plan."""
+    specs, plan = planned
+    written = {endpoint.name: endpoint for endpoint in specs.spec.endpoints}
+    return Facts(
+        stack=plan.stack,
+        domain=plan.domain,
+        price_date=PRICES_READ,
+        price_source=f"AWS on demand in {PRICE_REGION}, or the stack's own `nodes`",
+        endpoints=tuple(_endpoint(each, written[each.name]) for each in plan.endpoints),
+        remarks=tuple(
+            RemarkFacts(code=each.code, endpoint=each.endpoint, text=each.text) for each in plan.remarks
+        ),
+    )
+
+
+def _endpoint(plan: EndpointPlan, spec: Endpoint) -> EndpointFacts:
+    record, hardware = plan.record, CATALOGUE[plan.record.hardware]
+    return EndpointFacts(
+        name=plan.name,
+        url=plan.url,
+        image=plan.image,
+        hardware=record.hardware,
+        gpus=plan.gpus,
+        gpu_model=plan.nodes.gpu_model,
+        vcpu=hardware.vcpu,
+        instance_type=hardware.instance_type,
+        min=record.scaling.min,
+        max=record.scaling.max,
+        timeout=record.scaling.timeout,
+        queue_seconds=record.limits.queue_seconds,
+        request_seconds=record.limits.request_seconds,
+        start_seconds=record.limits.start_seconds,
+        rollout=spec.rollout,
+        access=record.access,
+        ingress=record.ingress,
+        is_rate_limited=record.quickstart is not None,
+        secrets=tuple(sorted(set(record.secrets.values()))),
+        dollars_per_hour=plan.nodes.dollars_per_hour,
+        expected_requests_per_hour=spec.expected.requests_per_hour if spec.expected else None,
+        expected_seconds=spec.expected.seconds if spec.expected else None,
+    )

@@ -1,0 +1,199 @@
+"""Runs the real program without an engine and writes down every resource it registers.
+
+`python -m infra.record --stack NAME [--project DIR]` prints the recording as JSON. Nothing is asked of any
+cluster or cloud, and no secret's value is needed: each counts as set where the stack file has it.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime import config as pulumi_config
+from pulumi.runtime import mocks
+from pulumi.runtime.stack import run_pulumi_func
+from pulumi.runtime.sync_await import _sync_await
+
+from infra.__main__ import main as program
+from infra.cluster import Unseen
+from infra.plan.facts import Facts, facts_of
+from infra.project import read_stack
+from infra.spec.errors import SpecError
+from infra.spec.load_stack import PREFIX, PROJECT, SECRETS
+from infra.spec.source import decode, parse
+
+MASK = "[secret]"
+UNKNOWN = "[unknown]"
+GENERATED = "generated-in-the-state"
+"""Stands for what Pulumi's random provider makes."""
+# How Pulumi marks values on the wire. Source: sdk/python/lib/pulumi/runtime/rpc.py, 3.272.
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a mark, no secret
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One registration, as the engine would have got it."""
+
+    type: str
+    name: str
+    parent: str
+    """`type::name`; empty below the stack itself."""
+    inputs: Mapping[str, Any]
+    """In Pulumi's own case; secrets are masked."""
+    dependencies: tuple[str, ...]
+    """`type::name` each, sorted."""
+    protect: bool
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """All resources, sorted by parent, type and name, and what the plan says of the endpoints."""
+
+    stack: str
+    resources: tuple[Resource, ...]
+    facts: Facts
+
+    def to_json(self) -> str:
+        """The whole as one line of JSON."""
+        return json.dumps(
+            {
+                "stack": self.stack,
+                "resources": [asdict(each) for each in self.resources],
+                "facts": self.facts.model_dump(mode="json"),
+            },
+            sort_keys=True,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recording":
+        """What `to_json` wrote, also by an older commit.
+
+        Raises:
+            ValueError: it is no recording.
+        """
+        value = json.loads(text)
+        resources = tuple(
+            Resource(
+                **{**each, "dependencies": tuple(each["dependencies"]), "aliases": tuple(each["aliases"])}
+            )
+            for each in value["resources"]
+        )
+        return cls(value["stack"], resources, Facts.model_validate(value["facts"]))
+
+
+class _Echo(mocks.Mocks):
+    """Gives each resource back as it was asked for."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        """Its name as its id, and its inputs as its state."""
+        made = {"result": GENERATED} if args.typ == "random:index/randomPassword:RandomPassword" else {}
+        return args.name, {**args.inputs, **made}
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        """Refuse: a recording asks nothing of anybody."""
+        raise NotImplementedError(f"the program asks the cloud: {args.token}")
+
+
+class _Recorder(mocks.MockMonitor):
+    """A monitor that keeps what each registration says."""
+
+    def __init__(self) -> None:
+        super().__init__(_Echo())
+        self.seen: list[Resource] = []
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's own name
+        """Keep a registration and answer it."""
+        if request.type != "pulumi:pulumi:Stack":
+            self.seen.append(
+                Resource(
+                    type=request.type,
+                    name=request.name,
+                    parent=_place(request.parent),
+                    inputs=_plain(MessageToDict(request.object)),
+                    dependencies=tuple(sorted({_place(urn) for urn in request.dependencies})),
+                    protect=request.protect,
+                    aliases=tuple(sorted({_alias(alias) for alias in request.aliases})),
+                )
+            )
+        answer: Any = super().RegisterResource(request)
+        return answer
+
+
+def record(project: Path, stack: str) -> Recording:
+    """Run the program for a stack of a project.
+
+    Raises:
+        SpecError: the project or the stack file is wrong.
+        pulumi.RunError: the program refuses.
+    """
+    monitor = _Recorder()
+    read_stack(project, stack)  # for its faults with their lines
+    mocks.set_mocks(_Echo(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
+    _give_config(project, stack)
+    seen: list[Facts] = []
+    _sync_await(run_pulumi_func(lambda: seen.append(facts_of(program(project, Unseen())))))
+    ordered = sorted(monitor.seen, key=lambda each: (each.parent, each.type, each.name))
+    return Recording(stack, tuple(ordered), seen[0])
+
+
+def _give_config(project: Path, stack: str) -> None:
+    """What the engine would tell the program of the stack file: text as it is, all else as JSON."""
+    path = project / "stacks" / f"Pulumi.{stack}.yaml"
+    value = parse(decode(path.read_bytes(), path.name), path.name).value
+    config = {key: item for key, item in value["config"].items() if key.startswith(PREFIX)}
+    secret = [key for key in config if key.startswith(f"{PREFIX}{SECRETS}")]
+    given = {key: item if isinstance(item, str) else json.dumps(item) for key, item in config.items()}
+    pulumi_config.set_all_config(given | dict.fromkeys(secret, MASK), secret)
+
+
+def _place(urn: str) -> str:
+    """`type::name` of a URN; empty for the stack."""
+    if not urn:
+        return ""
+    *_, types, name = urn.split("::", 3)
+    own = types.rpartition("$")[2]
+    return "" if own == "pulumi:pulumi:Stack" else f"{own}::{name}"
+
+
+def _alias(alias: Any) -> str:
+    """The identity that a resource once had, as far as it differs: `type::name`, or a whole URN."""
+    return str(alias.urn) or f"{alias.spec.type}::{alias.spec.name}"
+
+
+def _plain(value: Any) -> Any:
+    """Inputs as JSON: whole numbers as such, secrets masked."""
+    if isinstance(value, dict):
+        if value.get(_SIGNATURE) == _SECRET:
+            return MASK
+        return {key: _plain(item) for key, item in sorted(value.items())}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return UNKNOWN if value == _UNKNOWN else value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a recording; 1 with the faults on stderr where there are some."""
+    parser = argparse.ArgumentParser(prog="python -m infra.record", description=__doc__)
+    parser.add_argument("--stack", required=True)
+    parser.add_argument("--project", type=Path, default=Path())
+    chosen = parser.parse_args(arguments)
+    try:
+        sys.stdout.write(record(chosen.project, chosen.stack).to_json() + "\n")
+    except (SpecError, pulumi.RunError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
