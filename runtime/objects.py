@@ -118,6 +118,10 @@ class FolderObjects:
         """See `Objects.remove`."""
         await asyncio.to_thread(self._place(name).unlink, missing_ok=True)
 
+    async def used_bytes(self) -> int:
+        """How many bytes all objects take, unfinished ones too."""
+        return await asyncio.to_thread(_bytes_in, self._folder)
+
     async def remove_older_than(self, seconds: float, now: float, kind: Kind) -> int:
         """See `Objects.remove_older_than`; unfinished files count too, for their writer was killed."""
         return await asyncio.to_thread(self._remove_older_than, now - seconds, f".{kind}")
@@ -169,3 +173,18 @@ def _commit(file: BinaryIO, unfinished: Path, place: Path) -> None:
     os.fsync(file.fileno())
     file.close()
     unfinished.rename(place)
+
+
+def _bytes_in(folder: Path) -> int:
+    """Sum of the files' sizes; one that goes meanwhile counts nothing."""
+    total = 0
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return 0
+    for entry in entries:
+        try:
+            total += entry.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total

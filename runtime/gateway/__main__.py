@@ -9,10 +9,14 @@ import structlog
 import uvloop
 from structlog.tracebacks import ExceptionDictTransformer
 
+from runtime.gateway.addresses import make_addresses
 from runtime.gateway.assembly import assemble
 from runtime.gateway.listening import listen
-from runtime.gateway.server import serve, stopping_on_signals
-from runtime.gateway.settings import Settings, SettingsError
+from runtime.gateway.parsing import SettingsError
+from runtime.gateway.registry import Endpoints, Source
+from runtime.gateway.server import Port, serve, stopping_on_signals
+from runtime.gateway.settings import Settings
+from runtime.gateway.sources import make_source
 from runtime.gateway.tracing import Tracing, make_tracing
 from runtime.objects import FolderObjects
 from runtime.queue.valkey import ValkeyQueue
@@ -41,36 +45,59 @@ def make_log() -> structlog.typing.FilteringBoundLogger:
     return log
 
 
-async def run(settings: Settings, tracing: Tracing, log: structlog.typing.FilteringBoundLogger) -> None:
+async def run(
+    settings: Settings, source: Source, tracing: Tracing, log: structlog.typing.FilteringBoundLogger
+) -> None:
     """Serve until a signal.
 
     Raises:
         OSError: a port cannot be listened on.
     """
     clients = listen(settings.host, settings.port, is_shared=settings.is_port_shared)
-    inner = listen("127.0.0.1", settings.inner_port)
+    every = None if settings.all_port is None else listen(settings.host, settings.all_port)
+    inner = listen(_inner_address(settings), settings.inner_port)
+    inner_port = inner.getsockname()[1]
     queue = ValkeyQueue.connect(settings.queue_url)
-    places = Places(settings.state)
+    objects = FolderObjects(Places(settings.state).objects)
+    endpoints = Endpoints(source)
     gateway = assemble(
         queue,
-        FolderObjects(places.objects),
-        places,
-        inner_url=f"http://127.0.0.1:{inner.getsockname()[1]}",
-        public_url=settings.public_url,
+        objects,
+        endpoints,
+        addresses=make_addresses(settings.domain, settings.public_url, endpoints),
+        inner_url=f"http://{_url_host(settings.inner_host or '127.0.0.1')}:{inner_port}",
         log=log,
         clock=asyncio.get_running_loop().time,
+        measure=objects.used_bytes,
         most=settings.most,
         tracing=tracing,
     )
+    ports = [Port(gateway.app_of(settings.port_ingress), clients)]
+    if every is not None:
+        ports.append(Port(gateway.clients, every))
     stop = asyncio.Event()
-    log.info("listening", port=clients.getsockname()[1], inner_port=inner.getsockname()[1])
+    log.info(
+        "listening",
+        port=clients.getsockname()[1],
+        all_port=None if every is None else every.getsockname()[1],
+        inner_port=inner_port,
+    )
     try:
         with stopping_on_signals(stop):
-            await serve(gateway, clients, inner, stop, settings.grace_seconds)
+            await serve(gateway, ports, Port(gateway.inner, inner), stop, settings.grace_seconds)
     finally:
         await queue.close()
         await asyncio.to_thread(tracing.close)
     log.info("stopped")
+
+
+def _inner_address(settings: Settings) -> str:
+    """Where workers come in: on one machine nobody else can, in a cluster a network policy sees to that."""
+    return "127.0.0.1" if settings.inner_host is None else settings.host
+
+
+def _url_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def main() -> int:
@@ -78,7 +105,8 @@ def main() -> int:
     log = make_log()
     try:
         settings = Settings.from_environment(os.environ)
-        uvloop.run(run(settings, make_tracing(os.environ), log))
+        source = make_source(settings.state, settings.namespace, settings.tokens, log)
+        uvloop.run(run(settings, source, make_tracing(os.environ), log))
     except SettingsError as error:
         log.critical("bad setting", fault=str(error))
         return 2

@@ -7,6 +7,7 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runtime.gateway.access import admit
+from runtime.gateway.addresses import Addresses, Destination
 from runtime.gateway.asynchronous import AsyncCalls
 from runtime.gateway.bodies import INLINE_BYTES, BodyReader, ClientGoneError
 from runtime.gateway.errors import (
@@ -14,6 +15,7 @@ from runtime.gateway.errors import (
     InternalError,
     SwitchedOffError,
     UnknownEndpointError,
+    UnknownHostError,
     WebSocketError,
 )
 from runtime.gateway.health import Health
@@ -23,12 +25,12 @@ from runtime.gateway.keys import read_key
 from runtime.gateway.metrics import Metrics
 from runtime.gateway.priorities import read_priority
 from runtime.gateway.rates import Rates
-from runtime.gateway.registry import Endpoints, Served
+from runtime.gateway.registry import Served
 from runtime.gateway.respond import refuse, send_call_json
 from runtime.gateway.room import Room
-from runtime.gateway.routing import Destination, destination_of
 from runtime.gateway.sync import SyncCalls
 from runtime.gateway.tracing import Tracing
+from runtime.gateway.visible import Visible
 from runtime.wire import new_request_id
 
 _HEALTHY = b'{"status": "ok"}'
@@ -42,7 +44,8 @@ class GatewayApp:
     def __init__(
         self,
         *,
-        endpoints: Endpoints,
+        visible: Visible,
+        addresses: Addresses,
         rates: Rates,
         room: Room,
         tracing: Tracing,
@@ -53,7 +56,8 @@ class GatewayApp:
         metrics: Metrics,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
-        self._endpoints = endpoints
+        self._visible = visible
+        self._addresses = addresses
         self._rates = rates
         self._room = room
         self._tracing = tracing
@@ -67,17 +71,20 @@ class GatewayApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         incoming = read_incoming(scope)
-        destination = destination_of(incoming)
-        if destination is None:
-            await self._platform(scope, receive, send)
-            return
         reader = BodyReader(receive)
         try:
-            served = self._endpoints.find(destination.endpoint)
-        except UnknownEndpointError as error:
+            destination = self._addresses.destination_of(incoming)
+            served = self._visible.find(destination.endpoint) if destination is not None else None
+        except (UnknownHostError, UnknownEndpointError) as error:
+            self._metrics.came(self._visible.ingress, "unknown")
             self._metrics.refused("", error.code)
             await refuse(send, error, new_request_id(_NO_ENDPOINT), reader, _unread_bytes(incoming))
             return
+        if destination is None or served is None:
+            self._metrics.came(self._visible.ingress, "platform")
+            await self._platform(scope, receive, send)
+            return
+        self._metrics.came(self._visible.ingress, "endpoint")
         reader.most_bytes = served.most_body_bytes
         call = Call(new_request_id(served.name), served, incoming, destination.target, reader, send)
         with self._tracing.span(call):
@@ -101,7 +108,7 @@ class GatewayApp:
                 "Endpoints do not speak WebSocket, for every request is queued. Send HTTP requests instead;"
                 " server-sent events and chunked answers stream as they come."
             )
-        grant = admit(served, incoming.authorization, self._endpoints.records.tokens)
+        grant = admit(served, incoming.authorization, self._visible.records.tokens)
         if incoming.method == "GET" and destination.path == served.health:
             await self._health.check(served)
             await self._answer(call, 200, _HEALTHY, "health")

@@ -1,41 +1,39 @@
-"""All parts of one gateway put together around a queue and an object store."""
+"""All parts of one gateway put together around a queue, an object store and records."""
 
 import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
 from starlette.types import ASGIApp
 
+from runtime.gateway.addresses import Addresses, DomainAddresses
 from runtime.gateway.answers import Answers
 from runtime.gateway.app import GatewayApp
 from runtime.gateway.asynchronous import AsyncCalls
-from runtime.gateway.dead_api import DeadLettersApi
-from runtime.gateway.endpoints_api import EndpointsApi
 from runtime.gateway.errors import GatewayError
-from runtime.gateway.events import EventsApi
 from runtime.gateway.health import Health
 from runtime.gateway.holding import Holding
 from runtime.gateway.inner import InnerApp
 from runtime.gateway.intake import Intake
 from runtime.gateway.looks import Looks
 from runtime.gateway.metrics import Metrics
+from runtime.gateway.platform_api import PlatformApi
 from runtime.gateway.platform_app import platform_app
 from runtime.gateway.rates import Rates
 from runtime.gateway.registry import Endpoints
-from runtime.gateway.requests_api import RequestsApi
 from runtime.gateway.room import DEFAULT_MOST, MIB, Most, Room
 from runtime.gateway.store_room import StoreRoom
 from runtime.gateway.stored import StoredAnswers
 from runtime.gateway.sync import SyncCalls
 from runtime.gateway.tracing import NO_TRACING, Tracing
+from runtime.gateway.visible import Ingress, Visible
 from runtime.gateway.waiters import Waiters
 from runtime.objects import Kind, Objects
 from runtime.queue.port import DEAD_SECONDS, RESULT_SECONDS, Caller, Queue
-from runtime.wire.places import Places
 
 OBJECT_SECONDS: dict[Kind, float] = {
     "answer": 2 * RESULT_SECONDS,
@@ -48,10 +46,12 @@ CLEAN_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """One gateway: two applications and what must go on beside them."""
+    """One gateway: its applications and what must go on beside them."""
 
     clients: ASGIApp
-    """Serves clients."""
+    """Serves clients who may see every endpoint."""
+    public: ASGIApp
+    """Serves clients who may see endpoints of public ingress only."""
     inner: ASGIApp
     """Serves workers."""
     endpoints: Endpoints
@@ -60,12 +60,16 @@ class Gateway:
     holding: Holding
     objects: Objects
 
+    def app_of(self, ingress: Ingress) -> ASGIApp:
+        """What serves a port's clients."""
+        return self.public if ingress == "public" else self.clients
+
     def open(self) -> None:
-        """The clients' port is open."""
+        """The clients' ports are open."""
         self.room.is_serving = True
 
     def begin_leaving(self) -> None:
-        """The clients' port closes; who waits may go on."""
+        """The clients' ports close; who waits may go on."""
         self.room.is_leaving.set()
 
     def close(self, error: GatewayError) -> None:
@@ -91,58 +95,82 @@ class Gateway:
 def assemble(
     queue: Queue,
     objects: Objects,
-    places: Places,
+    endpoints: Endpoints,
     *,
+    addresses: Addresses,
     inner_url: str,
-    public_url: str,
     log: structlog.typing.FilteringBoundLogger,
     clock: Callable[[], float],
+    measure: Callable[[], Awaitable[int]] | None = None,
     most: Most = DEFAULT_MOST,
     tracing: Tracing = NO_TRACING,
 ) -> Gateway:
-    """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's."""
+    """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's.
+
+    `measure` gives the bytes of all objects, where `most` is to bound them.
+    """
     name = f"gateway-{secrets.token_hex(8)}"
-    endpoints, waiters, metrics = Endpoints(places, log), Waiters(), Metrics()
+    waiters, metrics = Waiters(), Metrics()
     room = Room(clock, most)
     looks = Looks(queue, clock)
-    intake = Intake(queue, objects, looks, room, StoreRoom(places.objects, clock, most.store_mib * MIB))
-    states = EndpointsApi(queue, looks, room, endpoints, metrics, public_url)
-    requests = RequestsApi(queue, looks, objects, endpoints, waiters, public_url)
-    dead = DeadLettersApi(queue, objects, endpoints, public_url)
-    events = EventsApi(queue, looks, room, states, clock, public_url)
-    routes = [*states.routes(), *requests.routes(), *dead.routes(), *events.routes()]
+    intake = Intake(queue, objects, looks, room, StoreRoom(measure, clock, most.store_mib * MIB))
+    api = PlatformApi(queue, looks, objects, room, waiters, metrics, addresses, clock)
 
     def caller(secret: str) -> Caller:
         return Caller(name, inner_url, secret)
 
-    return Gateway(
-        clients=GatewayApp(
-            endpoints=endpoints,
-            rates=Rates(queue),
+    sync = SyncCalls(
+        queue=queue,
+        intake=intake,
+        stored=StoredAnswers(queue, objects, room, clock),
+        waiters=waiters,
+        looks=looks,
+        room=room,
+        metrics=metrics,
+        caller=caller,
+        clock=clock,
+        log=log,
+    )
+    rates, asynchronous, health = Rates(queue), AsyncCalls(intake, addresses), Health(queue, looks)
+
+    def clients(ingress: Ingress) -> ASGIApp:
+        visible = Visible(endpoints, ingress)
+        return GatewayApp(
+            visible=visible,
+            addresses=addresses,
+            rates=rates,
             room=room,
             tracing=tracing,
-            sync=SyncCalls(
-                queue=queue,
-                intake=intake,
-                stored=StoredAnswers(queue, objects, room, clock),
-                waiters=waiters,
-                looks=looks,
-                room=room,
-                metrics=metrics,
-                caller=caller,
-                clock=clock,
-                log=log,
-            ),
-            asynchronous=AsyncCalls(intake, public_url),
-            health=Health(queue, looks),
-            platform=platform_app(routes, log),
+            sync=sync,
+            asynchronous=asynchronous,
+            health=health,
+            platform=_platform_host(api, visible, addresses, log),
             metrics=metrics,
             log=log,
+        )
+
+    states = api.states(Visible(endpoints, "all"))
+    inner_routes = [*states.readiness_routes(), *states.metrics_routes()]
+    return Gateway(
+        clients=clients("all"),
+        public=clients("public"),
+        inner=InnerApp(
+            Answers(waiters, metrics, clock, log), platform_app(inner_routes, addresses.hint, log)
         ),
-        inner=InnerApp(Answers(waiters, metrics, clock, log), platform_app(states.inner_routes(), log)),
         endpoints=endpoints,
         waiters=waiters,
         room=room,
         holding=Holding(queue, name, waiters, log),
         objects=objects,
     )
+
+
+def _platform_host(
+    api: PlatformApi, visible: Visible, addresses: Addresses, log: structlog.typing.FilteringBoundLogger
+) -> ASGIApp:
+    """What is not for an endpoint. Figures name all endpoints; on a domain scrapers have the inner port for them."""
+    states = api.states(visible)
+    is_open = visible.ingress == "all" and not isinstance(addresses, DomainAddresses)
+    figures = states.metrics_routes() if is_open else []
+    routes = [*states.health_routes(), *figures, *api.routes(visible)]
+    return platform_app(routes, addresses.hint, log)

@@ -2,15 +2,16 @@
 
 import json
 
+from runtime.gateway.addresses import Addresses
 from runtime.gateway.intake import Call, Intake
 
 
 class AsyncCalls:
     """Serves calls with `X-OctoAI-Async: 1`."""
 
-    def __init__(self, intake: Intake, public_url: str) -> None:
+    def __init__(self, intake: Intake, addresses: Addresses) -> None:
         self._intake = intake
-        self._public_url = public_url
+        self._addresses = addresses
 
     async def serve(self, call: Call) -> bytes:
         """Journal the call; the body of the 201 comes back.
@@ -20,7 +21,7 @@ class AsyncCalls:
         """
         enqueued, _ = await self._intake.enqueue(call)
         await self._intake.explain(call, enqueued.position)
-        base = call.incoming.base_url(self._public_url)
+        base = self._addresses.platform_url(call.incoming)
         return json.dumps({"response_id": call.id, "poll_url": poll_url(base, call.id)}).encode()
 
 

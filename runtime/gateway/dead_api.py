@@ -8,11 +8,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runtime.gateway.access import admit_owner
+from runtime.gateway.addresses import Addresses
 from runtime.gateway.asynchronous import poll_url
 from runtime.gateway.errors import NotDeadError
 from runtime.gateway.incoming import read_incoming
-from runtime.gateway.registry import Endpoints
 from runtime.gateway.requests_api import moved, unknown_request
+from runtime.gateway.visible import Visible
 from runtime.objects import Objects, body_name
 from runtime.queue.port import Queue, RequestView
 from runtime.wire import endpoint_of, is_request_id
@@ -24,8 +25,8 @@ class DeadLettersApi:
 
     queue: Queue
     objects: Objects
-    endpoints: Endpoints
-    public_url: str
+    endpoints: Visible
+    addresses: Addresses
 
     def routes(self) -> list[Route]:
         """Its routes."""
@@ -65,7 +66,7 @@ class DeadLettersApi:
             if await moved(self.queue.find(request_id)) is None:
                 raise unknown_request(request_id)
             raise NotDeadError("The request is no dead letter, so there is nothing to replay.")
-        base = read_incoming(request.scope).base_url(self.public_url)
+        base = self.addresses.platform_url(read_incoming(request.scope))
         content = {"response_id": request_id, "status": "pending", "poll_url": poll_url(base, request_id)}
         return JSONResponse(content, status_code=202)
 

@@ -3,19 +3,22 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runtime.gateway.access import admit_owner, identify, may_call
+from runtime.gateway.addresses import Addresses
 from runtime.gateway.errors import QueueAwayError
-from runtime.gateway.incoming import read_incoming
+from runtime.gateway.incoming import Incoming, read_incoming
 from runtime.gateway.looks import QUEUE_SECONDS, Looks, queue_away
 from runtime.gateway.metrics import CONTENT_TYPE, Metrics
-from runtime.gateway.registry import Endpoints, Served
+from runtime.gateway.registry import Served
 from runtime.gateway.room import Room
 from runtime.gateway.views import show_endpoint
+from runtime.gateway.visible import Visible
 from runtime.queue.port import EndpointView, Queue, QueueError
 
 
@@ -26,26 +29,28 @@ class EndpointsApi:
     queue: Queue
     looks: Looks
     room: Room
-    endpoints: Endpoints
+    endpoints: Visible
     metrics: Metrics
-    public_url: str
+    addresses: Addresses
 
     def routes(self) -> list[Route]:
-        """Its routes."""
+        """Those of endpoints."""
         return [
-            Route("/healthz", self.show_health),
-            *self.metrics_routes(),
             Route("/v1/endpoints", self.list_endpoints),
             Route("/v1/endpoints/{name}", self.show_endpoint),
         ]
 
+    def health_routes(self) -> list[Route]:
+        """Whether requests can be taken."""
+        return [Route("/healthz", self.show_health)]
+
     def metrics_routes(self) -> list[Route]:
-        """What every port has of them."""
+        """Figures: they name every endpoint, so no port has them that must not show all."""
         return [Route("/metrics", self.show_metrics)]
 
-    def inner_routes(self) -> list[Route]:
-        """What the inner port has of them."""
-        return [Route("/healthz", self.show_readiness), *self.metrics_routes()]
+    def readiness_routes(self) -> list[Route]:
+        """Whether this process serves, for probes."""
+        return [Route("/healthz", self.show_readiness)]
 
     async def list_endpoints(self, request: Request) -> Response:
         """The endpoints that the caller's token opens."""
@@ -53,14 +58,14 @@ class EndpointsApi:
         known = self.endpoints.records.endpoints
         mine = [known[name] for name in sorted(known) if may_call(grant, name)]
         views = await self._look_all(mine)
-        base = self._base_url(request)
-        return JSONResponse({"endpoints": [show_endpoint(it, views[it.name], base) for it in mine]})
+        incoming = read_incoming(request.scope)
+        return JSONResponse({"endpoints": [self._show(it, views[it.name], incoming) for it in mine]})
 
     async def show_endpoint(self, request: Request) -> Response:
         """One endpoint."""
         served = self.admit(request)
         view = await self.looks.now(served.name)
-        return JSONResponse(show_endpoint(served, view, self._base_url(request)))
+        return JSONResponse(self._show(served, view, read_incoming(request.scope)))
 
     def admit(self, request: Request) -> Served:
         """The endpoint in the path, for a caller whose token opens it.
@@ -102,5 +107,5 @@ class EndpointsApi:
             raise faults.exceptions[0] from faults
         return {name: look.result() for name, look in looks.items()}
 
-    def _base_url(self, request: Request) -> str:
-        return read_incoming(request.scope).base_url(self.public_url)
+    def _show(self, served: Served, view: EndpointView, incoming: Incoming) -> dict[str, Any]:
+        return show_endpoint(served, view, self.addresses.endpoint_urls(served.name, incoming))

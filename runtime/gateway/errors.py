@@ -1,8 +1,8 @@
 """Every refusal of the gateway: its HTTP status and wire code are fixed on the class.
 
 GatewayError
-├── the request:   UnknownRouteError UnknownEndpointError UnknownRequestError UnauthorizedError
-│                  MethodError ForbiddenError MalformedRequestError BodyTooLargeError
+├── the request:   UnknownRouteError UnknownHostError UnknownEndpointError UnknownRequestError
+│                  UnauthorizedError MethodError ForbiddenError MalformedRequestError BodyTooLargeError
 │                  BodyTimeoutError WebSocketError KeyTakenError NotDeadError
 ├── not now:       FullError RateLimitedError QueueAwayError NotReadyError SwitchedOffError
 │                  GatewayFullError StoreFullError StoppingError NotFinishedError
@@ -44,6 +44,13 @@ class UnknownRouteError(GatewayError):
 
     status = 404
     code = "unknown-route"
+
+
+class UnknownHostError(GatewayError):
+    """Neither an endpoint nor the platform answers at this host."""
+
+    status = 404
+    code = "unknown-host"
 
 
 class UnknownEndpointError(GatewayError):

@@ -4,13 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from runtime.gateway.addresses import Addresses
 from runtime.gateway.endpoints_api import EndpointsApi
 from runtime.gateway.errors import GatewayError, GatewayFullError
 from runtime.gateway.incoming import read_incoming
@@ -38,6 +39,13 @@ _HEARTBEAT = b": still here\n\n"
 
 
 @dataclass(slots=True)
+class Followers:
+    """How many follow events at this process, whichever port they came by."""
+
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EventsApi:
     """Streams of one endpoint's state, or of one of its requests."""
 
@@ -46,8 +54,8 @@ class EventsApi:
     room: Room
     states: EndpointsApi
     clock: Callable[[], float]
-    public_url: str
-    followers: int = field(default=0, init=False)
+    addresses: Addresses
+    followers: Followers
 
     def routes(self) -> list[Route]:
         """Its route."""
@@ -59,18 +67,18 @@ class EventsApi:
         request_id = request.query_params.get("request")
         if request_id is not None and not _is_of(request_id, served.name):
             raise unknown_request(request_id)
-        if self.followers >= MOST_FOLLOWERS:
+        if self.followers.count >= MOST_FOLLOWERS:
             raise GatewayFullError(
                 f"{MOST_FOLLOWERS} clients follow events at this gateway.", retry_after=RETRY_SECONDS
             )
-        base = read_incoming(request.scope).base_url(self.public_url)
+        base = self.addresses.platform_url(read_incoming(request.scope))
         first = await self._state(served, request_id, base)
         return StreamingResponse(self._events(served, request_id, base, first), headers=_HEADERS)
 
     async def _events(
         self, served: Served, request_id: str | None, base: str, state: dict[str, Any]
     ) -> AsyncIterator[bytes]:
-        self.followers += 1
+        self.followers.count += 1
         try:
             yield _event(state)
             said_at = self.clock()
@@ -84,7 +92,7 @@ class EventsApi:
                     yield _HEARTBEAT
                     said_at = self.clock()
         finally:
-            self.followers -= 1
+            self.followers.count -= 1
 
     async def _state(self, served: Served, request_id: str | None, base: str) -> dict[str, Any]:
         """What there is to be said now.

@@ -9,6 +9,8 @@ from runtime.wire import Headers
 from runtime.wire.headers import ASYNC, HOP_BY_HOP, IDEMPOTENCY_KEY, PRIORITY
 
 RawHeaders = list[tuple[bytes, bytes]]
+INGRESS = "moorage-ingress"
+"""Gateway to platform API: which port a request came by, `public` or `all`. What a client sends of it is dropped."""
 
 _HOP_BY_HOP = frozenset(name.encode() for name in HOP_BY_HOP)
 _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
@@ -20,7 +22,8 @@ _NOTED = (
     | _FRAMING
 )
 # The gateway itself answers `Expect`, and frames the body anew from what it read.
-_NOT_PASSED = _HOP_BY_HOP | _FORWARDED | _FRAMING | {b"expect"}
+# Which port a request came by is the gateway's own word.
+_NOT_PASSED = _HOP_BY_HOP | _FORWARDED | _FRAMING | {b"expect", INGRESS.encode()}
 _PLAIN_CONNECTION = frozenset({b"", b"close", b"keep-alive"})
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 
@@ -62,14 +65,6 @@ class Incoming:
         if self.is_framed:
             headers.append(("content-length", str(body_bytes)))
         return tuple(headers)
-
-    def base_url(self, fallback: str) -> str:
-        """The platform's address as this client can reach it."""
-        if not self.host:
-            return fallback
-        _, endpoint_dot, rest = self.host.partition(".")
-        host = rest if endpoint_dot and is_localhost(rest) else self.host
-        return f"{self.scheme}://{host}"
 
 
 def read_incoming(scope: Scope) -> Incoming:

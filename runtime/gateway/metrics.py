@@ -65,6 +65,12 @@ class Metrics:
             ["endpoint", "reason"],
             registry=self._registry,
         )
+        self.port_requests = Counter(
+            "moorage_port_requests",
+            "Requests by the clients' port they came by and what they were for: endpoint, platform or unknown.",
+            ["ingress", "destination"],
+            registry=self._registry,
+        )
         self.answer_wait_seconds = Histogram(
             "moorage_answer_wait_seconds",
             "From accepting a sync request to the first byte of its answer: waiting and running.",
@@ -121,6 +127,15 @@ class Metrics:
             registry=self._registry,
         )
         self._children: dict[str, _Children] = {}
+        self._arrivals: dict[tuple[str, str], Counter] = {}
+
+    def came(self, ingress: str, destination: str) -> None:
+        """One request at a clients' port, before anything is decided about it."""
+        arrivals = self._arrivals.get((ingress, destination))
+        if arrivals is None:
+            arrivals = self.port_requests.labels(ingress, destination)
+            self._arrivals[ingress, destination] = arrivals
+        arrivals.inc()
 
     def accepted(self, endpoint: str) -> None:
         """A sync request begins to wait."""

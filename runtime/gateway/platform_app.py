@@ -20,8 +20,11 @@ from runtime.wire.headers import REQUEST_ID
 _SLASHES = re.compile(r"/{2,}")
 
 
-def platform_app(routes: Sequence[Route], log: structlog.typing.FilteringBoundLogger) -> ASGIApp:
-    """An application of these routes; double slashes in a path count as one."""
+def platform_app(routes: Sequence[Route], hint: str, log: structlog.typing.FilteringBoundLogger) -> ASGIApp:
+    """An application of these routes; double slashes in a path count as one.
+
+    `hint` tells whoever asks for another path where things are.
+    """
 
     def on_gateway_error(request: Request, exc: Exception) -> Response:
         error = exc if isinstance(exc, GatewayError) else InternalError("The gateway failed.")
@@ -29,7 +32,7 @@ def platform_app(routes: Sequence[Route], log: structlog.typing.FilteringBoundLo
 
     def on_http_error(request: Request, exc: Exception) -> Response:
         is_method = isinstance(exc, HTTPException) and exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED
-        return error_response(_no_method(request) if is_method else _no_route(request), request)
+        return error_response(_no_method(request) if is_method else _no_route(request, hint), request)
 
     async def on_fault(request: Request, exc: Exception) -> Response:
         log.error("internal error", path=request.url.path, exc_info=exc)
@@ -66,10 +69,8 @@ def error_response(error: GatewayError, request: Request) -> Response:
     return response
 
 
-def _no_route(request: Request) -> UnknownRouteError:
-    return UnknownRouteError(
-        f"The platform has no path {request.url.path[:200]!r}. Endpoints are at /e/<endpoint>/…, the API at /v1/…"
-    )
+def _no_route(request: Request, hint: str) -> UnknownRouteError:
+    return UnknownRouteError(f"The platform has no path {request.scope['path'][:200]!r}. {hint}")
 
 
 def _no_method(request: Request) -> MethodError:

@@ -10,13 +10,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from runtime.gateway.access import admit
+from runtime.gateway.addresses import Addresses
 from runtime.gateway.errors import CancelledByUserError, UnknownRequestError
 from runtime.gateway.incoming import read_incoming
 from runtime.gateway.looks import QUEUE_SECONDS, Looks, queue_away
 from runtime.gateway.outcome import is_final, why_no_answer
-from runtime.gateway.registry import Endpoints, Served
+from runtime.gateway.registry import Served
 from runtime.gateway.stored import open_stored
 from runtime.gateway.views import show_completed, show_pending
+from runtime.gateway.visible import Visible
 from runtime.gateway.waiters import Waiters
 from runtime.objects import Objects
 from runtime.queue.port import Answer, Queue, QueueError, RequestView
@@ -33,9 +35,9 @@ class RequestsApi:
     queue: Queue
     looks: Looks
     objects: Objects
-    endpoints: Endpoints
+    endpoints: Visible
     waiters: Waiters
-    public_url: str
+    addresses: Addresses
 
     def routes(self) -> list[Route]:
         """Its routes."""
@@ -49,7 +51,7 @@ class RequestsApi:
         """Where a request stands: 202 until its end, then 200."""
         served, request_id = self._admit(request)
         view = await self._find(request_id)
-        base = read_incoming(request.scope).base_url(self.public_url)
+        base = self.addresses.platform_url(read_incoming(request.scope))
         if is_final(view.state):
             return JSONResponse(show_completed(view, base))
         why = explain(await self.looks.now(served.name), served.record.scaling, view.position)

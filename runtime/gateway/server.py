@@ -1,21 +1,23 @@
-"""Both ports of a gateway in one loop, and its end: no new connection, what waits may finish, within a bound."""
+"""All ports of a program in one loop, and its end: no new connection, what waits may finish, within a bound."""
 
 import asyncio
 import contextlib
 import math
 import signal
 import socket
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from runtime.gateway.assembly import Gateway
-from runtime.gateway.errors import StoppingError
+from runtime.gateway.errors import GatewayError, StoppingError
 from runtime.gateway.listening import Door
 from runtime.gateway.protocol import JoiningProtocol
+from runtime.gateway.registry import Endpoints
+from runtime.gateway.room import Room
 
 KEEP_ALIVE_SECONDS = 3700
 """How long an idle connection stays: longer than any proxy in front keeps one (an ALB at most 3,600 s here),
@@ -93,45 +95,130 @@ def port_server(app: ASGIApp, grace_seconds: float) -> PortServer:
     )
 
 
+class Program(Protocol):
+    """What is served: its records, its clients, and what goes on beside them."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Must be read before clients come."""
+        ...
+
+    @property
+    def room(self) -> Room:
+        """Who is inside."""
+        ...
+
+    def open(self) -> None:
+        """The clients' ports are open."""
+        ...
+
+    def begin_leaving(self) -> None:
+        """They close; who waits may go on."""
+        ...
+
+    def close(self, error: GatewayError) -> None:
+        """Who still waits, or comes, gets this error."""
+        ...
+
+    async def go_on(self) -> None:
+        """What no request does, for ever."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An application and the bound socket at which it is to be reached."""
+
+    app: ASGIApp
+    socket: socket.socket
+
+
+class ClientPort:
+    """A port that clients use: it is left without losing one."""
+
+    def __init__(self, port: Port, grace_seconds: float) -> None:
+        self._port = port
+        self._last_answers = LastAnswers(port.app)
+        self._server = port_server(self._last_answers, grace_seconds)
+
+    async def serve(self) -> None:
+        """Serve until it was left."""
+        await self._server.serve(sockets=[self._port.socket])
+
+    async def until_started(self) -> None:
+        """Return when it takes connections."""
+        await _until_started(self._server)
+
+    def announce(self) -> None:
+        """From now on every answer tells its client that the connection ends."""
+        self._last_answers.is_leaving = True
+
+    async def leave(self) -> None:
+        """Take no new connection; those that are open have a moment for one request more."""
+        door = Door(self._port.socket)
+        await door.close(self._server.stop_accepting, self._server.make_protocol)
+        await _until_parted(self._server)
+        self._server.should_exit = True
+
+    def end(self) -> None:
+        """Let `serve` end when its connections have, or when the grace is over."""
+        self._server.should_exit = True
+
+
 async def serve(
-    gateway: Gateway, clients: socket.socket, inner: socket.socket, stop: asyncio.Event, grace_seconds: float
+    program: Program, clients: Sequence[Port], inner: Port | None, stop: asyncio.Event, grace_seconds: float
 ) -> None:
-    """Serve both ports until `stop`; then let what waits finish for so many seconds, and refuse the rest."""
-    last_answers = LastAnswers(gateway.clients)
-    outer_server = port_server(last_answers, grace_seconds)
-    inner_server = port_server(gateway.inner, 0)
-    await gateway.endpoints.refresh()
+    """Serve all ports until `stop`; then let what waits finish for so many seconds, and refuse the rest.
+
+    The inner port opens first, the clients' when the records were read.
+    """
+    ports = [ClientPort(port, grace_seconds) for port in clients]
     async with asyncio.TaskGroup() as group:
-        beside = group.create_task(gateway.go_on())
-        answers = group.create_task(inner_server.serve(sockets=[inner]))
-        await _until_started(inner_server)
-        outer = group.create_task(outer_server.serve(sockets=[clients]))
-        await _until_started(outer_server)
-        gateway.open()
-        await stop.wait()
-        last_answers.is_leaving = True
-        await drain(gateway, outer_server, Door(clients), grace_seconds)
-        await outer
-        inner_server.should_exit = True
-        await answers
+        beside = group.create_task(program.go_on())
+        inner_server = port_server(inner.app, 0) if inner is not None else None
+        if inner is not None and inner_server is not None:
+            group.create_task(inner_server.serve(sockets=[inner.socket]))
+            await _until_started(inner_server)
+        if await _is_read_before(stop, program.endpoints, group):
+            outer = [group.create_task(port.serve()) for port in ports]
+            for port in ports:
+                await port.until_started()
+            program.open()
+            await stop.wait()
+            await drain(program, ports, grace_seconds)
+            await asyncio.gather(*outer)
+        if inner_server is not None:
+            inner_server.should_exit = True
         beside.cancel()
 
 
-async def drain(gateway: Gateway, server: PortServer, door: Door, grace_seconds: float) -> None:
-    """Close the clients' port, and let those who wait have their answer within the grace, else an error.
+async def drain(program: Program, ports: Sequence[ClientPort], grace_seconds: float) -> None:
+    """Close the clients' ports, and let those who wait have their answer within the grace, else an error.
 
     Connections that are open stay so a moment longer: a client that is just about to send its next request
     has it served, and learns from the answer that the connection ends.
     """
-    gateway.begin_leaving()
+    for port in ports:
+        port.announce()
+    program.begin_leaving()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(grace_seconds):
-            await door.close(server.stop_accepting, server.make_protocol)
-            await _until_parted(server)
-            server.should_exit = True
-            await gateway.room.is_empty.wait()
-    server.should_exit = True
-    gateway.close(StoppingError("The gateway is stopping. Send the request again.", retry_after=1.0))
+            async with asyncio.TaskGroup() as group:
+                for port in ports:
+                    group.create_task(port.leave())
+            await program.room.is_empty.wait()
+    for port in ports:
+        port.end()
+    program.close(StoppingError("The gateway is stopping. Send the request again.", retry_after=1.0))
+
+
+async def _is_read_before(stop: asyncio.Event, endpoints: Endpoints, group: asyncio.TaskGroup) -> bool:
+    """Wait for the records, or for the stop; whether there are records."""
+    waits = [group.create_task(endpoints.until_read()), group.create_task(stop.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    return endpoints.is_read and not stop.is_set()
 
 
 async def _until_started(server: PortServer) -> None:

@@ -1,18 +1,13 @@
 """What the gateway is told by its environment; the only place that reads it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.gateway.parsing import read_domain, read_number, read_port, read_queue_url, read_url
 from runtime.gateway.room import DEFAULT_MOST, Most
-
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_MOST_PORT = 65_535
-
-
-class SettingsError(ValueError):
-    """A setting is missing or wrong; the message names it and how to mend it."""
+from runtime.gateway.visible import Ingress
+from runtime.wire.places import Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +16,26 @@ class Settings:
 
     state: Path
     """`MOORAGE_STATE`: folder of records, tokens and objects; `.moorage` unless given."""
+    namespace: str | None
+    """`MOORAGE_NAMESPACE`: where records are watched in a cluster; absent: they are files below `state`."""
+    tokens: Path
+    """`MOORAGE_TOKENS`: file of tokens' hashes; below `state` unless given."""
     queue_url: str
     """`MOORAGE_QUEUE_URL`: the Valkey server, such as `valkey://127.0.0.1:6379`."""
     host: str
-    """`MOORAGE_HOST`: address of both ports; 127.0.0.1 unless given."""
+    """`MOORAGE_HOST`: address of the clients' ports; 127.0.0.1 unless given."""
     port: int
     """`MOORAGE_PORT`: clients' port; 8484 unless given, 0 for any free one."""
+    all_port: int | None
+    """`MOORAGE_ALL_PORT`: a second port, for endpoints of every ingress; `port` then has the public ones only."""
+    domain: str | None
+    """`MOORAGE_DOMAIN`: endpoints and platform have hosts of it; absent: paths, and names of localhost."""
     inner_port: int
-    """`MOORAGE_INNER_PORT`: workers' port, on the loopback interface; any free one unless given."""
+    """`MOORAGE_INNER_PORT`: workers' port; any free one unless given."""
+    inner_host: str | None
+    """`MOORAGE_INNER_HOST`: where workers reach `inner_port`, which listens on `host` then; absent: on loopback."""
     public_url: str
-    """`MOORAGE_PUBLIC_URL`: address for clients that send no usable Host; of `port` unless given."""
+    """`MOORAGE_PUBLIC_URL`: address for clients that send no usable Host; of the domain or `port` unless given."""
     grace_seconds: float
     """`MOORAGE_GRACE_SECONDS`: how long requests may still finish after SIGTERM; 30 unless given."""
     is_port_shared: bool
@@ -46,35 +51,32 @@ class Settings:
             SettingsError: one is missing or wrong.
         """
         given = {name: value for name, value in environment.items() if value}
-        if "MOORAGE_QUEUE_URL" not in given:
-            raise SettingsError("MOORAGE_QUEUE_URL is not set. Give the queue's address: valkey://HOST:PORT")
-        port = _port(given, "MOORAGE_PORT", 8484)
+        queue_url = read_queue_url(given)
+        state = Path(given.get("MOORAGE_STATE", ".moorage"))
+        port, domain = read_port(given, "MOORAGE_PORT", 8484), read_domain(given, "MOORAGE_DOMAIN")
         return cls(
-            state=Path(given.get("MOORAGE_STATE", ".moorage")),
-            queue_url=given["MOORAGE_QUEUE_URL"],
+            state=state,
+            namespace=given.get("MOORAGE_NAMESPACE"),
+            tokens=Path(given["MOORAGE_TOKENS"]) if "MOORAGE_TOKENS" in given else Places(state).tokens,
+            queue_url=queue_url,
             host=given.get("MOORAGE_HOST", "127.0.0.1"),
             port=port,
-            inner_port=_port(given, "MOORAGE_INNER_PORT", 0),
-            public_url=given.get("MOORAGE_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/"),
-            grace_seconds=_number(given, "MOORAGE_GRACE_SECONDS", 30),
-            is_port_shared=bool(_number(given, "MOORAGE_REUSE_PORT", 0)),
+            all_port=read_port(given, "MOORAGE_ALL_PORT", 0) if "MOORAGE_ALL_PORT" in given else None,
+            domain=domain,
+            inner_port=read_port(given, "MOORAGE_INNER_PORT", 0),
+            inner_host=given.get("MOORAGE_INNER_HOST"),
+            public_url=read_url(given, "MOORAGE_PUBLIC_URL")
+            or (f"https://api.{domain}" if domain else f"http://127.0.0.1:{port}"),
+            grace_seconds=read_number(given, "MOORAGE_GRACE_SECONDS", 30),
+            is_port_shared=bool(read_number(given, "MOORAGE_REUSE_PORT", 0)),
             most=Most(
-                clients=_number(given, "MOORAGE_MOST_CLIENTS", DEFAULT_MOST.clients),
-                body_mib=_number(given, "MOORAGE_MOST_BODY_MIB", DEFAULT_MOST.body_mib),
-                store_mib=_number(given, "MOORAGE_MOST_STORE_MIB", DEFAULT_MOST.store_mib),
+                clients=read_number(given, "MOORAGE_MOST_CLIENTS", DEFAULT_MOST.clients),
+                body_mib=read_number(given, "MOORAGE_MOST_BODY_MIB", DEFAULT_MOST.body_mib),
+                store_mib=read_number(given, "MOORAGE_MOST_STORE_MIB", DEFAULT_MOST.store_mib),
             ),
         )
 
-
-def _port(given: Mapping[str, str], name: str, default: int) -> int:
-    port = _number(given, name, default)
-    if port > _MOST_PORT:
-        raise SettingsError(f"{name}: {port} is no port. Give one from 0 to {_MOST_PORT}")
-    return port
-
-
-def _number(given: Mapping[str, str], name: str, default: int) -> int:
-    text = given.get(name, str(default))
-    if _NUMBER.fullmatch(text) is None:
-        raise SettingsError(f"{name}: {text!r} is no whole number. Give one such as {default}")
-    return int(text)
+    @property
+    def port_ingress(self) -> Ingress:
+        """What clients of `port` may see. Only on one machine is one port public and all."""
+        return "all" if self.all_port is None and self.domain is None else "public"

@@ -1,9 +1,6 @@
-"""How full the folder of large bodies and answers is, and refusing large bodies when it is full."""
+"""How full the store of large bodies and answers is, and refusing large bodies when it is full."""
 
-import asyncio
-import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 from runtime.gateway.errors import StoreFullError
 from runtime.gateway.room import MIB
@@ -17,8 +14,11 @@ LEAST_RETRY_SECONDS = 10.0
 class StoreRoom:
     """The bound on all objects together."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float], most_bytes: int) -> None:
-        self._folder = folder
+    def __init__(
+        self, measure: Callable[[], Awaitable[int]] | None, clock: Callable[[], float], most_bytes: int
+    ) -> None:
+        """`measure` gives the bytes of all objects; without it the store has no bound of ours."""
+        self._measure = measure
         self._clock = clock
         self._most_bytes = most_bytes
         self._used = 0
@@ -30,28 +30,15 @@ class StoreRoom:
         Raises:
             StoreFullError: there is no room for it.
         """
+        if self._measure is None:
+            return
         now = self._clock()
         if self._measured_at is None or now - self._measured_at > MEASURE_SECONDS:
             self._measured_at = now
-            self._used = await asyncio.to_thread(_bytes_in, self._folder)
+            self._used = await self._measure()
         if self._used + size > self._most_bytes:
             raise StoreFullError(
                 f"The object store holds its {self._most_bytes // MIB} MiB, so no large body was taken.",
                 retry_after=max(LEAST_RETRY_SECONDS, retry_seconds),
             )
         self._used += size
-
-
-def _bytes_in(folder: Path) -> int:
-    """Sum of the files' sizes; one that goes meanwhile counts nothing."""
-    total = 0
-    try:
-        entries = list(os.scandir(folder))
-    except FileNotFoundError:
-        return 0
-    for entry in entries:
-        try:
-            total += entry.stat().st_size
-        except FileNotFoundError:
-            continue
-    return total

@@ -1,5 +1,6 @@
 """How endpoints and requests look in the API: plain JSON values of what the queue says. Pure."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from runtime.gateway.asynchronous import poll_url, response_url
@@ -13,13 +14,13 @@ from runtime.wire import RequestState, Scaling
 _STATUS = {RequestState.WAITING: "pending", RequestState.RUNNING: "running"}
 
 
-def show_endpoint(served: Served, view: EndpointView, base: str) -> dict[str, Any]:
+def show_endpoint(served: Served, view: EndpointView, urls: Sequence[str]) -> dict[str, Any]:
     """One endpoint with its replicas, its queue, and why a request that came now would wait."""
     record, waiting = served.record, explain(view, served.record.scaling)
     return {
         "name": served.name,
-        "url": f"{base}/e/{served.name}",
-        "urls": [f"{base}/e/{served.name}", *_host_urls(base, served.name)],
+        "url": next(iter(urls), None),
+        "urls": list(urls),
         "access": record.access,
         "template": record.template,
         "health": record.health,
@@ -94,11 +95,3 @@ def _show_replicas(view: EndpointView, scaling: Scaling) -> dict[str, int]:
 
 def _show_replica(replica: ReplicaView) -> dict[str, str]:
     return {"id": replica.id, "state": replica.state.value, "detail": replica.detail}
-
-
-def _host_urls(base: str, name: str) -> list[str]:
-    """The endpoint's own host, where the platform is `localhost`."""
-    scheme, _, host = base.partition("://")
-    _, colon, port = host.partition(":")
-    is_local = host.partition(":")[0] in {"localhost", "127.0.0.1"}
-    return [f"{scheme}://{name}.localhost{colon}{port}"] if is_local else []

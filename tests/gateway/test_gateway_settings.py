@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from runtime.gateway.parsing import SettingsError
 from runtime.gateway.room import Most
-from runtime.gateway.settings import Settings, SettingsError
+from runtime.gateway.settings import Settings
 
 QUEUE = {"MOORAGE_QUEUE_URL": "valkey://127.0.0.1:7000"}
 
@@ -14,9 +15,14 @@ def test_only_the_queue_must_be_given() -> None:
     """All else has a default for one machine."""
     assert Settings.from_environment(QUEUE) == Settings(
         state=Path(".moorage"),
+        namespace=None,
+        tokens=Path(".moorage/tokens.json"),
         queue_url="valkey://127.0.0.1:7000",
         host="127.0.0.1",
         port=8484,
+        all_port=None,
+        domain=None,
+        inner_host=None,
         inner_port=0,
         public_url="http://127.0.0.1:8484",
         grace_seconds=30,
@@ -54,6 +60,9 @@ def test_every_setting_is_read() -> None:
     ("given", "fault"),
     [
         ({}, "MOORAGE_QUEUE_URL is not set"),
+        (QUEUE | {"MOORAGE_ALL_PORT": "70000"}, "MOORAGE_ALL_PORT: 70000 is no port"),
+        (QUEUE | {"MOORAGE_DOMAIN": "acme/x"}, "MOORAGE_DOMAIN: 'acme/x' is no domain"),
+        (QUEUE | {"MOORAGE_PUBLIC_URL": "acme.example"}, "MOORAGE_PUBLIC_URL: 'acme.example' is no address"),
         (QUEUE | {"MOORAGE_PORT": "http"}, "MOORAGE_PORT: 'http' is no whole number"),
         (QUEUE | {"MOORAGE_INNER_PORT": "70000"}, "MOORAGE_INNER_PORT: 70000 is no port"),
         (QUEUE | {"MOORAGE_GRACE_SECONDS": "-1"}, "MOORAGE_GRACE_SECONDS: '-1' is no whole number"),
@@ -63,3 +72,39 @@ def test_wrong_setting_is_named(given: dict[str, str], fault: str) -> None:
     """With how to mend it."""
     with pytest.raises(SettingsError, match=fault):
         Settings.from_environment(given)
+
+
+def test_one_port_without_a_domain_shows_every_endpoint() -> None:
+    """One machine."""
+    assert Settings.from_environment(QUEUE).port_ingress == "all"
+
+
+@pytest.mark.parametrize("given", [{"MOORAGE_DOMAIN": "acme.example"}, {"MOORAGE_ALL_PORT": "8485"}])
+def test_port_that_may_face_the_internet_shows_public_endpoints_only(given: dict[str, str]) -> None:
+    """A second port that was forgotten hides private endpoints, it does not show them."""
+    assert Settings.from_environment(QUEUE | given).port_ingress == "public"
+
+
+def test_domain_is_read_as_hosts_are_compared() -> None:
+    """Lower case, no dots around it; the platform's address follows from it."""
+    settings = Settings.from_environment(QUEUE | {"MOORAGE_DOMAIN": "Moorage.Acme.Example."})
+
+    assert settings.domain == "moorage.acme.example"
+    assert settings.public_url == "https://api.moorage.acme.example"
+
+
+def test_settings_of_a_cluster_are_read() -> None:
+    """As the plan writes them."""
+    given = {
+        "MOORAGE_HOST": "0.0.0.0",
+        "MOORAGE_ALL_PORT": "8485",
+        "MOORAGE_INNER_PORT": "8486",
+        "MOORAGE_INNER_HOST": "10.0.0.7",
+        "MOORAGE_NAMESPACE": "moorage",
+        "MOORAGE_TOKENS": "/tokens/tokens.json",
+    }
+
+    settings = Settings.from_environment(QUEUE | given)
+
+    assert (settings.all_port, settings.inner_port, settings.inner_host) == (8485, 8486, "10.0.0.7")
+    assert (settings.namespace, settings.tokens) == ("moorage", Path("/tokens/tokens.json"))

@@ -126,7 +126,7 @@ async def test_changed_rate_holds_without_a_restart(tmp_path: Path) -> None:
 
         grant = TokenGrant(name="ci", endpoints=("embed",), rate=Rate(count=1, seconds=3600))
         write_tokens(stage.places, {OWNER: TokenGrant(name="owner"), EMBED_ONLY: grant})
-        await stage.gateway.endpoints.refresh()
+        await stage.refresh()
         after = [await stage.client.post("/e/embed/x", headers=headers) for _ in range(2)]
 
         assert "ratelimit" not in before.headers

@@ -7,7 +7,9 @@ import structlog
 from support.gateway_stage import record, write_records
 
 from runtime.gateway.errors import UnknownEndpointError
-from runtime.gateway.registry import Endpoints
+from runtime.gateway.record_files import FolderSource
+from runtime.gateway.registry import Endpoints, Records
+from runtime.gateway.visible import Visible
 from runtime.wire import AccountRecord
 from runtime.wire.places import Places
 
@@ -20,11 +22,30 @@ def places(tmp_path: Path) -> Places:
     return places
 
 
-async def loaded(places: Places) -> Endpoints:
+class Loaded:
+    """The registry, read when the test says so."""
+
+    def __init__(self, places: Places) -> None:
+        self._source = FolderSource(places, places.tokens, structlog.get_logger())
+        self.endpoints = Endpoints(self._source)
+        self._visible = Visible(self.endpoints, "all")
+        self.find = self._visible.find
+
+    async def refresh(self) -> None:
+        """Look for changes."""
+        await self._source.refresh(self.endpoints)
+
+    @property
+    def records(self) -> Records:
+        """What there is now."""
+        return self.endpoints.records
+
+
+async def loaded(places: Places) -> Loaded:
     """The registry after its first look."""
-    endpoints = Endpoints(places, structlog.get_logger())
-    await endpoints.refresh()
-    return endpoints
+    loaded = Loaded(places)
+    await loaded.refresh()
+    return loaded
 
 
 async def test_empty_folder_has_no_endpoints(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 import structlog
-from support.gateway_stage import record, until, worker_headers, write_records
+from support.gateway_stage import record, simple_gateway, until, worker_headers, write_records
 
-from runtime.gateway.assembly import Gateway, assemble
+from runtime.gateway.assembly import Gateway
 from runtime.gateway.listening import listen
-from runtime.gateway.server import serve
-from runtime.objects import FolderObjects
+from runtime.gateway.server import Port, serve
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import ReplicaState
 from runtime.wire import AnswerHead
@@ -63,16 +62,9 @@ class House:
     async def _start(self) -> Generation:
         clients, inner = listen("127.0.0.1", self.port, is_shared=True), listen("127.0.0.1", 0)
         self.port, stop = clients.getsockname()[1], asyncio.Event()
-        gateway = assemble(
-            self.queue,
-            FolderObjects(self.places.objects),
-            self.places,
-            inner_url=f"http://127.0.0.1:{inner.getsockname()[1]}",
-            public_url="http://moorage.example",
-            log=structlog.wrap_logger(structlog.PrintLogger(), processors=[drop]),
-            clock=asyncio.get_running_loop().time,
-        )
-        ended = self.group.create_task(serve(gateway, clients, inner, stop, self.grace_seconds))
+        gateway = simple_gateway(self.queue, self.places, inner.getsockname()[1])
+        ports, inner_port = [Port(gateway.clients, clients)], Port(gateway.inner, inner)
+        ended = self.group.create_task(serve(gateway, ports, inner_port, stop, self.grace_seconds))
         await until(lambda: gateway.room.is_serving)
         return Generation(gateway, stop, ended)
 

@@ -2,20 +2,21 @@
 
 import asyncio
 import contextlib
-import socket
+import functools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
+import pytest
 import structlog
-from support.gateway_stage import Stage, record, until, write_records
+from support.gateway_stage import Stage, record, simple_gateway, until, write_records
 
-from runtime.gateway.assembly import assemble
 from runtime.gateway.errors import StoppingError
 from runtime.gateway.listening import listen
-from runtime.gateway.server import serve
-from runtime.objects import FolderObjects
+from runtime.gateway.record_files import FolderSource
+from runtime.gateway.registry import Endpoints
+from runtime.gateway.server import Port, serve
 from runtime.queue.memory import MemoryQueue
 from runtime.wire.places import Places
 
@@ -36,23 +37,19 @@ async def running(folder: Path, grace_seconds: float) -> AsyncIterator[Running]:
     write_records(places, [record()])
     clients, inner = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
     port, inner_port = clients.getsockname()[1], inner.getsockname()[1]
-    gateway = assemble(
-        queue,
-        FolderObjects(places.objects),
-        places,
-        inner_url=f"http://127.0.0.1:{inner_port}",
-        public_url="http://moorage.example",
-        log=structlog.get_logger(),
-        clock=asyncio.get_running_loop().time,
-    )
+    every = listen("127.0.0.1", 0)
+    every_port = every.getsockname()[1]
+    gateway = simple_gateway(queue, places, inner_port)
+    ports = [Port(gateway.public, clients), Port(gateway.clients, every)]
     async with (
         asyncio.TaskGroup() as group,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{every_port}", trust_env=False) as client,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{inner_port}", trust_env=False) as inner_client,
     ):
-        ended = group.create_task(serve(gateway, clients, inner, stop, grace_seconds))
-        stage = Stage(gateway, queue, places, client, inner_client, port, inner_port)
-        await until(lambda: _is_accepting(port))
+        ended = group.create_task(serve(gateway, ports, Port(gateway.inner, inner), stop, grace_seconds))
+        source = FolderSource(places, places.tokens, structlog.get_logger())
+        stage = Stage(gateway, queue, places, client, inner_client, every_port, inner_port, port, source)
+        await until(lambda: gateway.room.is_serving)
         try:
             yield Running(stage, stop, ended)
         finally:
@@ -172,6 +169,54 @@ async def test_inner_port_tells_whether_this_process_takes_clients(tmp_path: Pat
         assert (await call).status_code == 200
 
 
+async def test_every_clients_port_is_drained(tmp_path: Path) -> None:
+    """Both close at the signal; who waits at either has the answer."""
+    async with running(tmp_path, grace_seconds=5) as it:
+        public = f"http://127.0.0.1:{it.stage.public_port}"
+        calls = [asyncio.create_task(it.stage.client.post(f"{base}/e/embed/x")) for base in ("", public)]
+        await it.stage.until_waiting(2)
+
+        it.stop.set()
+        for port in (it.stage.port, it.stage.public_port):
+            await until(functools.partial(_is_closed, port))
+        for _ in calls:
+            await it.stage.serve_one(body=b"last")
+
+        assert [(await call).content for call in calls] == [b"last", b"last"]
+        async with asyncio.timeout(5):
+            await it.ended
+
+
+async def test_clients_ports_open_when_the_records_were_read(tmp_path: Path) -> None:
+    """Until then the inner port says so, and a signal ends the process at once."""
+    clients, inner = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+    inner_port, stop = inner.getsockname()[1], asyncio.Event()
+    gateway = simple_gateway(MemoryQueue(), Places(tmp_path), inner_port)
+    unread = replace(gateway, endpoints=Endpoints(NeverRead()))
+
+    ended = asyncio.create_task(
+        serve(unread, [Port(gateway.clients, clients)], Port(gateway.inner, inner), stop, 5)
+    )
+    async with httpx.AsyncClient(trust_env=False, transport=httpx.AsyncHTTPTransport(retries=5)) as client:
+        health = await client.get(f"http://127.0.0.1:{inner_port}/healthz")
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"http://127.0.0.1:{clients.getsockname()[1]}/healthz")
+
+    assert health.status_code == 503
+    stop.set()
+    async with asyncio.timeout(5):
+        await ended
+    clients.close()
+
+
+class NeverRead:
+    """A source that is away."""
+
+    async def follow(self, _endpoints: Endpoints) -> None:
+        """See `Source.follow`."""
+        await asyncio.Event().wait()
+
+
 async def test_changed_record_loses_nobody_who_waits(tmp_path: Path) -> None:
     """Limits, access and replicas hold for who comes next."""
     async with running(tmp_path, grace_seconds=0) as it:
@@ -196,10 +241,9 @@ async def test_changed_record_is_seen_by_a_running_gateway(tmp_path: Path) -> No
         await until(lambda: "chat" in it.stage.gateway.endpoints.records.endpoints)
 
 
-def _is_accepting(port: int) -> bool:
-    """Whether a connection is taken."""
-    with socket.socket() as trial:
-        return trial.connect_ex(("127.0.0.1", port)) == 0
+def _is_closed(port: int) -> bool:
+    """Whether the port is bound no longer."""
+    return not _is_listening(port)
 
 
 def _is_listening(port: int) -> bool:

@@ -13,8 +13,11 @@ import structlog
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
+from runtime.gateway.addresses import make_addresses
 from runtime.gateway.assembly import Gateway, assemble
 from runtime.gateway.listening import listen
+from runtime.gateway.record_files import FolderSource
+from runtime.gateway.registry import Endpoints
 from runtime.gateway.room import DEFAULT_MOST, Most
 from runtime.gateway.server import port_server
 from runtime.gateway.tracing import NO_TRACING, Tracing
@@ -40,6 +43,7 @@ from runtime.wire.places import Places
 PATIENCE_SECONDS = 5.0
 """How long a test waits for what must come."""
 LEASE_SECONDS = 10.0
+PUBLIC_URL = "http://moorage.example"
 OWNER = "moorage_owner"
 """A token that opens everything."""
 EMBED_ONLY = "moorage_embed-only"
@@ -140,12 +144,19 @@ class Stage:
     inner: httpx.AsyncClient
     port: int
     inner_port: int
+    public_port: int
+    """Where only endpoints of public ingress are to be seen."""
+    source: FolderSource
     connections: list[Connection] = field(default_factory=list)
 
     @property
     def objects(self) -> FolderObjects:
         """Where large bodies and answers are."""
         return FolderObjects(self.places.objects)
+
+    async def refresh(self) -> None:
+        """Have the gateway see changed records now."""
+        await self.source.refresh(self.gateway.endpoints)
 
     async def ready(self, endpoint: str = "embed", replica: str = "r1") -> None:
         """A replica joins and is ready."""
@@ -239,33 +250,62 @@ async def gateway_stage(
     most: Most = DEFAULT_MOST,
     queue: Queue | None = None,
     tracing: Tracing = NO_TRACING,
+    domain: str | None = None,
 ) -> AsyncIterator[Stage]:
     """A running gateway with these endpoints, or one public `embed`; its queue is in memory unless given."""
     places = Places(folder)
     write_records(places, records or (record(),))
     queue = MemoryQueue(clock) if queue is None else queue
+    source = FolderSource(places, places.tokens, structlog.get_logger())
+    endpoints = Endpoints(source)
+    await source.refresh(endpoints)
+    objects = FolderObjects(places.objects)
     inner_socket = listen("127.0.0.1", 0)
     inner_port = inner_socket.getsockname()[1]
     inner_socket.close()
     gateway = assemble(
         queue,
-        FolderObjects(places.objects),
-        places,
+        objects,
+        endpoints,
+        addresses=make_addresses(domain, f"http://api.{domain}" if domain else PUBLIC_URL, endpoints),
         inner_url=f"http://127.0.0.1:{inner_port}",
-        public_url="http://moorage.example",
         log=structlog.get_logger(),
         clock=asyncio.get_running_loop().time,
+        measure=objects.used_bytes,
         most=most,
         tracing=tracing,
     )
-    await gateway.endpoints.refresh()
-    async with served(gateway.clients) as port, served(gateway.inner, inner_port):
+    async with (
+        served(gateway.clients) as port,
+        served(gateway.public) as public_port,
+        served(gateway.inner, inner_port),
+    ):
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)
         inner = httpx.AsyncClient(base_url=f"http://127.0.0.1:{inner_port}", trust_env=False)
         async with client, inner:
-            stage = Stage(gateway, queue, places, client, inner, port, inner_port)
+            stage = Stage(gateway, queue, places, client, inner, port, inner_port, public_port, source)
             try:
                 yield stage
             finally:
                 for connection in stage.connections:
                     connection.drop()
+
+
+def simple_gateway(queue: Queue, places: Places, inner_port: int) -> Gateway:
+    """A gateway of one machine, for whoever runs its servers."""
+    log = structlog.wrap_logger(structlog.PrintLogger(), processors=[_drop])
+    objects, endpoints = FolderObjects(places.objects), Endpoints(FolderSource(places, places.tokens, log))
+    return assemble(
+        queue,
+        objects,
+        endpoints,
+        addresses=make_addresses(None, PUBLIC_URL, endpoints),
+        inner_url=f"http://127.0.0.1:{inner_port}",
+        log=log,
+        clock=asyncio.get_running_loop().time,
+    )
+
+
+def _drop(_logger: object, _name: str, _event: object) -> str:
+    """Logs nothing."""
+    raise structlog.DropEvent

@@ -1,0 +1,28 @@
+"""Which records a process follows: files of one machine, or ConfigMaps of a cluster."""
+
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from runtime.gateway.cluster_records import ClusterSource, follow_namespace
+from runtime.gateway.parsing import SettingsError
+from runtime.gateway.record_files import FolderSource, TokenFile
+from runtime.gateway.registry import Source
+from runtime.wire.places import Places
+
+
+def make_source(state: Path, namespace: str | None, tokens: Path, log: FilteringBoundLogger) -> Source:
+    """The records of a namespace where one is given, else those below the state folder.
+
+    Raises:
+        SettingsError: a namespace is given, and what speaks to its cluster is not installed.
+    """
+    if namespace is None:
+        return FolderSource(Places(state), tokens, log)
+    try:
+        follow = follow_namespace(namespace, log)
+    except ImportError as exc:
+        raise SettingsError(
+            f"MOORAGE_NAMESPACE is set, but the extra cluster is not installed ({exc.name})"
+        ) from exc
+    return ClusterSource(follow, TokenFile(tokens, log))
