@@ -7,10 +7,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STATE_FLAG := $(if $(MOORAGE_STATE),--state "$(MOORAGE_STATE)")
 PLATFORM := $(BIN)/python -m runtime.local
-CODE := infra runtime tests bench
+CODE := infra components runtime tests bench
+STACK ?= local
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs check test test-slow lint fmt bench chaos
+.PHONY: help up down status logs check plan render infra test test-slow lint fmt bench chaos
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -32,6 +33,14 @@ logs: $(VENV)/.runtime ## last lines of the logs: `make logs`, `make logs E=ocr`
 
 check: $(VENV)/.runtime ## check endpoints.yaml, change nothing
 	@$(BIN)/python -m infra.local --check $(STATE_FLAG)
+
+plan: $(VENV)/.infra ## what a change does: `make plan STACK=local BASE=HEAD~1 OUT=dir`
+	@$(BIN)/python -m infra.show_plan --stack "$(STACK)" $(if $(BASE),--base "$(BASE)") $(if $(OUT),--out "$(OUT)")
+
+render: $(VENV)/.infra ## a stack as Kubernetes manifests: `make render STACK=local OUT=dir`
+	@$(BIN)/python -m infra.render --stack "$(STACK)" --out "$(or $(OUT),rendered/$(STACK))"
+
+infra: $(VENV)/.infra ## what `pulumi up` needs: the environment that Pulumi.yaml names
 
 test: lint ## what every change must pass: lint, types and the quick tests
 	@$(BIN)/pytest -q -m "not slow" -n 3 --dist worksteal
@@ -72,6 +81,11 @@ $(VENV)/.runtime: $(VENV)/.uv requirements/runtime.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@echo "Installing what the tests need"
 	@$(call install,requirements/dev.txt)
+	@touch $@
+
+$(VENV)/.infra: $(VENV)/.runtime requirements/infra.txt
+	@echo "Installing what the Pulumi program needs"
+	@$(call install,requirements/infra.txt)
 	@touch $@
 
 $(VENV)/.otel: $(VENV)/.dev requirements/otel.txt

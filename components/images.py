@@ -18,10 +18,9 @@ class Images(pulumi.ComponentResource):
     ) -> None:
         super().__init__("moorage:components:Images", name, {}, opts)
         for plan in plans:
-            named = {} if plan.folder is None else {"service": ContextArgs(location=f"{root}/{plan.folder}")}
             Image(
                 f"{name}-{plan.name}",
-                context=BuildContextArgs(location=root, named=named),
+                context=_context(plan, root),
                 dockerfile=DockerfileArgs(location=f"{root}/{plan.dockerfile}"),
                 platforms=[Platform.LINUX_AMD64],
                 push=True,
@@ -30,3 +29,14 @@ class Images(pulumi.ComponentResource):
                 opts=ResourceOptions(parent=self, retain_on_delete=True),
             )
         self.register_outputs({})
+
+
+def _context(plan: ImagePlan, root: str) -> BuildContextArgs:
+    """The project, or the folder of a `python:` endpoint: only a context's own ignore file is looked at."""
+    if plan.folder is None:
+        return BuildContextArgs(location=root)
+    named = {
+        "runner": ContextArgs(location=f"{root}/runtime/replica"),
+        "tools": ContextArgs(location=f"{root}/images/tools"),
+    }
+    return BuildContextArgs(location=f"{root}/{plan.folder}", named=named)

@@ -1,7 +1,7 @@
 """Reads a project folder: endpoints.yaml, templates/ and the folders of `python:` endpoints."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,16 @@ from infra.spec.wording import shown
 
 ENDPOINTS_FILE = "endpoints.yaml"
 SERVICE_FILE = "service.py"
-RUNTIME_PARTS = ("images", "requirements/cluster.txt", "runtime")
+RUNTIME_PARTS = (
+    "images/runtime",
+    "images/tools/requirements.txt",
+    "pyproject.toml",
+    "requirements/cluster.txt",
+    "runtime",
+)
 """All that the platform's own image is made from."""
+RUNNER_PARTS = ("images/python", "images/tools/requirements.txt", "runtime/replica")
+"""All that the image of a `python:` endpoint holds beside its folder."""
 MIB = 1024 * 1024
 
 
@@ -63,7 +71,8 @@ def read_specs(folder: Path) -> Specs:
         SpecError: as `read_project`.
     """
     project = read_project(folder)
-    return Specs(project.spec, project.templates, project.contents, _runtime_content(folder))
+    runtime, runner = _parts_hash(folder, RUNTIME_PARTS), _parts_hash(folder, RUNNER_PARTS)
+    return Specs(project.spec, project.templates, project.contents, runtime, runner)
 
 
 def read_stack(folder: Path, stack: str) -> StackFile:
@@ -97,9 +106,10 @@ def check_fit(folder: Path, specs: Specs, stack: Stack, values: frozenset[str]) 
         raise SpecError(source.fault(finding) for finding in findings)
 
 
-def _runtime_content(folder: Path) -> str:
+def _parts_hash(folder: Path, parts: Sequence[str]) -> str:
+    """SHA-256 over files and folders of the project, in hex; what is not there does not count."""
     digest = hashlib.sha256()
-    for part in RUNTIME_PARTS:
+    for part in parts:
         path = folder / part
         if path.is_dir():
             digest.update(f"{part} {content_hash(path)}\n".encode())

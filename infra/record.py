@@ -7,8 +7,7 @@ cluster or cloud, and no secret's value is needed: each counts as set where the 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from pulumi.runtime.sync_await import _sync_await
 from infra.__main__ import main as program
 from infra.cluster import Unseen
 from infra.plan.facts import Facts, facts_of
+from infra.plan.recording import Recording, Resource
 from infra.project import read_stack
 from infra.spec.errors import SpecError
 from infra.spec.load_stack import PREFIX, PROJECT, SECRETS
@@ -35,58 +35,6 @@ GENERATED = "generated-in-the-state"
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a mark, no secret
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """One registration, as the engine would have got it."""
-
-    type: str
-    name: str
-    parent: str
-    """`type::name`; empty below the stack itself."""
-    inputs: Mapping[str, Any]
-    """In Pulumi's own case; secrets are masked."""
-    dependencies: tuple[str, ...]
-    """`type::name` each, sorted."""
-    protect: bool
-    aliases: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """All resources, sorted by parent, type and name, and what the plan says of the endpoints."""
-
-    stack: str
-    resources: tuple[Resource, ...]
-    facts: Facts
-
-    def to_json(self) -> str:
-        """The whole as one line of JSON."""
-        return json.dumps(
-            {
-                "stack": self.stack,
-                "resources": [asdict(each) for each in self.resources],
-                "facts": self.facts.model_dump(mode="json"),
-            },
-            sort_keys=True,
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> "Recording":
-        """What `to_json` wrote, also by an older commit.
-
-        Raises:
-            ValueError: it is no recording.
-        """
-        value = json.loads(text)
-        resources = tuple(
-            Resource(
-                **{**each, "dependencies": tuple(each["dependencies"]), "aliases": tuple(each["aliases"])}
-            )
-            for each in value["resources"]
-        )
-        return cls(value["stack"], resources, Facts.model_validate(value["facts"]))
 
 
 class _Echo(mocks.Mocks):
@@ -123,8 +71,8 @@ class _Recorder(mocks.MockMonitor):
                     aliases=tuple(sorted({_alias(alias) for alias in request.aliases})),
                 )
             )
-        answer: Any = super().RegisterResource(request)
-        return answer
+        untyped: Any = super()
+        return untyped.RegisterResource(request)
 
 
 def record(project: Path, stack: str) -> Recording:
@@ -139,8 +87,8 @@ def record(project: Path, stack: str) -> Recording:
     mocks.set_mocks(_Echo(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
     _give_config(project, stack)
     seen: list[Facts] = []
-    _sync_await(run_pulumi_func(lambda: seen.append(facts_of(program(project, Unseen())))))
-    ordered = sorted(monitor.seen, key=lambda each: (each.parent, each.type, each.name))
+    _sync_await(run_pulumi_func(lambda: seen.append(facts_of(*program(project, Unseen())))))
+    ordered = sorted(monitor.seen, key=lambda each: each.key)
     return Recording(stack, tuple(ordered), seen[0])
 
 

@@ -9,7 +9,7 @@ from runtime.wire.records import Record
 
 
 class EndpointFacts(Record):
-    """One endpoint."""
+    """One endpoint. A field that comes later has a default, so that the recordings of older commits are read."""
 
     name: str
     url: str
@@ -20,6 +20,7 @@ class EndpointFacts(Record):
     vcpu: int
     """Of one replica's instance."""
     instance_type: str
+    replicas_per_instance: int = 1
     min: int
     max: int
     timeout: int
@@ -56,9 +57,8 @@ class Facts(Record):
     remarks: tuple[RemarkFacts, ...]
 
 
-def facts_of(planned: tuple[Specs, Plan]) -> Facts:
+def facts_of(specs: Specs, plan: Plan) -> Facts:
     """The facts of a plan."""
-    specs, plan = planned
     written = {endpoint.name: endpoint for endpoint in specs.spec.endpoints}
     return Facts(
         stack=plan.stack,
@@ -83,6 +83,7 @@ def _endpoint(plan: EndpointPlan, spec: Endpoint) -> EndpointFacts:
         gpu_model=plan.nodes.gpu_model,
         vcpu=hardware.vcpu,
         instance_type=hardware.instance_type,
+        replicas_per_instance=hardware.replicas_per_instance,
         min=record.scaling.min,
         max=record.scaling.max,
         timeout=record.scaling.timeout,

@@ -35,7 +35,7 @@ def endpoint_image(endpoint: Endpoint, specs: Specs, stack: Stack) -> str:
         return given
     if endpoint.python is None or stack.images.registry is None:
         raise ValueError(f"endpoint {endpoint.name} has no image")
-    made_from = f"{specs.contents[endpoint.python]} {specs.runtime}"
+    made_from = f"{specs.contents[endpoint.python]} {specs.runner}"
     tag = hashlib.sha256(made_from.encode()).hexdigest()[:TAG_DIGITS]
     return f"{stack.images.registry}/moorage-{_repository(endpoint.python)}:{tag}"
 

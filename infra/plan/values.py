@@ -28,6 +28,8 @@ class Specs:
     """SHA-256 of the content of each `python:` folder, in hex."""
     runtime: str
     """SHA-256 of all that the platform's own image is made from, in hex."""
+    runner: str
+    """The same of what the image of a `python:` endpoint holds beside its folder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,11 @@ LEAVE_SECONDS = 10
 STOP_SECONDS = 30
 CPU_PERCENT = 70
 """Of the CPU that is kept for a gateway: past it there is one more."""
+_TOKENS: Manifest = {
+    "defaultMode": 292,  # 0444: the Secret holds hashes
+    "items": [{"key": "tokens.json", "path": "tokens.json"}],
+    "secretName": "tokens",
+}
 WATCHED = ("get", "list", "watch")
 
 
@@ -150,7 +155,7 @@ def _deployment_spec(component: str, plan: Plan, container: Manifest, grace_seco
                 "topologySpreadConstraints": spread(labels),
                 "volumes": [
                     {"name": "state", "emptyDir": {"sizeLimit": "1Gi"}},
-                    {"name": "tokens", "secret": {"defaultMode": 292, "secretName": "tokens"}},
+                    {"name": "tokens", "secret": _TOKENS},
                 ],
                 **pull_secrets(plan.pull_secrets),
             },
