@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
-import pulumi_kubernetes
 from pulumi import Output, ResourceOptions
 
 from components.addons import Addons
+from components.cluster import cluster_provider
 from components.endpoint_ingress import EndpointIngress
 from components.gateway import Gateway
 from components.gpu_node_group import GpuNodeGroup
@@ -49,7 +49,7 @@ def main(root: Path, cluster: Cluster) -> tuple[Specs, Plan]:
 
 def build(plan: Plan, values: Mapping[str, Output[str]], cluster: Cluster) -> None:
     """Make every resource of a plan."""
-    provider = pulumi_kubernetes.Provider("cluster", context=plan.context, enable_server_side_apply=True)
+    provider = cluster_provider(plan.context)
     inside = ResourceOptions(providers=[provider])
     if plan.addons:
         Addons("addons", plan.addons, inside)

@@ -78,7 +78,9 @@ def _record(endpoint: Endpoint, specs: Specs, stack: Stack, nodes: NodeGroupPlan
     """What gateway and scaler are told; its revision covers the images and the nodes as well."""
     image = endpoint_image(endpoint, specs, stack)
     local = revision_of(endpoint, specs.spec.registries, specs.contents)
-    made_from = f"{local} {image} {runtime_image(specs, stack)} {nodes!r}"
+    # Not the group's counts: another endpoint's replicas are none of this one's business.
+    placed = (nodes.selector, nodes.tolerations, nodes.runtime_class, nodes.size, nodes.gpus)
+    made_from = f"{local} {image} {runtime_image(specs, stack)} {placed!r}"
     return endpoint_record(
         endpoint,
         ImageSource(image=image),
