@@ -29,11 +29,7 @@ from infra.spec.errors import SpecError
 
 
 def main(root: Path, cluster: Cluster) -> tuple[Specs, Plan]:
-    """Turn a project's endpoints.yaml into a running platform; what was read and planned comes back.
-
-    Raises:
-        pulumi.RunError: what the user has to mend; shown without a traceback.
-    """
+    """Turn a project's endpoints.yaml into a running platform; what was read and planned comes back."""
     config, stack = pulumi.Config(), pulumi.get_stack()
     try:
         settings = read_settings(config, stack)
@@ -41,7 +37,7 @@ def main(root: Path, cluster: Cluster) -> tuple[Specs, Plan]:
         values = read_secrets(config, used_secrets(specs.spec))
         check_fit(root, specs, settings, frozenset(values))
     except SpecError as error:
-        raise pulumi.RunError(str(error)) from None
+        raise pulumi.RunError(str(error)) from None  # shown without a traceback
     plan = plan_platform(specs, settings, stack)
     build(plan, values, cluster)
     return specs, plan

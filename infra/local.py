@@ -12,6 +12,7 @@ from rich.text import Text
 from infra.plan.values import Records
 from infra.project import read_project
 from infra.record_files import Changes, write_records
+from infra.short_plan import show_short_plan
 from infra.spec.errors import Fault, SpecError
 from runtime.wire.places import Places
 from runtime.wire.records import CommandSource, EndpointRecord, ImageSource, PythonSource
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if chosen.check:
         _show_right(records)
+        show_short_plan(project, Console(highlight=False))
         return 0
     try:
         changes = write_records(records, Places(chosen.state or project / STATE_FOLDER))
@@ -38,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{exc.filename}: cannot be written: {exc.strerror}.\n  Make the folder writable.\n")
         return 1
     _show_changes(records, changes)
+    show_short_plan(project, Console(highlight=False))
     return 0
 
 

@@ -26,7 +26,14 @@ FORBIDDEN = {
     "infra.plan": IMPURE
     | {"components", "runtime.gateway", "runtime.worker", "runtime.queue", "runtime.local"},
     "infra": {"runtime.gateway", "runtime.worker", "runtime.queue", "runtime.local", "runtime.policy"},
-    "components": {"infra.spec", "runtime"},
+    "components": {
+        "infra.spec",
+        "infra.record",
+        "infra.cluster",
+        "infra.settings",
+        "infra.project",
+        "runtime",
+    },
     "runtime": {"pulumi", "infra", "components", "stacks"},
     "runtime.wire": {"runtime.queue", "runtime.gateway", "runtime.worker", "runtime.local", "runtime.policy"},
     "runtime.queue": {"runtime.gateway", "runtime.worker", "runtime.local", "runtime.policy"},

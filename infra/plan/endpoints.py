@@ -15,6 +15,7 @@ from infra.spec.stack import Stack
 from runtime.wire.cluster import WORKER_PORTS
 from runtime.wire.records import EndpointRecord, ImageSource
 
+RUNNER = ("python", "-m", "runtime.replica")
 STOP_SECONDS = 60
 """What a pod may take beyond its running request: the model's own end, then the worker's."""
 NODE_SECONDS = 900
@@ -42,7 +43,7 @@ def _endpoint(endpoint: Endpoint, specs: Specs, stack: Stack, nodes: NodeGroupPl
         host=host,
         url=f"{'https' if stack.ingress.tls else 'http'}://{host}",
         image=endpoint_image(endpoint, specs, stack),
-        arguments=("--port", str(endpoint.port)) if endpoint.python and endpoint.image is None else (),
+        arguments=_arguments(endpoint),
         pull_secrets=_pull_secrets(endpoint, stack),
         secret_env=tuple(
             SecretEnv(variable, secret, secret_object(secret))
@@ -67,6 +68,13 @@ def _endpoint(endpoint: Endpoint, specs: Specs, stack: Stack, nodes: NodeGroupPl
         egress=endpoint.egress,
         is_scaled_by_keda=stack.scaler == "keda",
     )
+
+
+def _arguments(endpoint: Endpoint) -> tuple[str, ...]:
+    """The command line of a `python:` endpoint: on its port, and on loopback, for only its worker calls it."""
+    if endpoint.python is None or endpoint.image is not None:
+        return ()
+    return (*RUNNER, "--folder", "/service", "--host", "127.0.0.1", "--port", str(endpoint.port))
 
 
 def _worker_size(stack: Stack) -> Size:
