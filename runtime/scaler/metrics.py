@@ -9,7 +9,7 @@ from prometheus_client.exposition import generate_latest
 
 from runtime.cluster.calls import ClusterError
 from runtime.queue.port import EndpointView, ReplicaState
-from runtime.scaler.causes import Kind
+from runtime.scaler.kinds import Kind
 
 WAKE_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 

@@ -49,8 +49,8 @@ class Rounds:
         self._group: asyncio.TaskGroup | None = None
         self._is_away = False
         self._faults: dict[str, str] = {}
-        self.swept_at = clock()
-        """When the last sweep ended, or the first began."""
+        self.moved_at = clock()
+        """When the last look or sweep ended."""
 
     async def run(self) -> None:
         """Sweep and follow pushed demands; never returns.
@@ -58,7 +58,7 @@ class Rounds:
         Raises:
             NotLeadingError: another one leads now.
         """
-        self.swept_at = self._clock()
+        self.moved_at = self._clock()
         self._under_way, self._again, self._looked_at = set(), {}, {}
         async with asyncio.TaskGroup() as group:
             self._group = group
@@ -74,7 +74,12 @@ class Rounds:
             self._again.setdefault(name, self._clock())
             return
         self._under_way.add(name)
-        self._group.create_task(self._look_woken(name, self._clock()))
+        look = self._look_woken(name, self._clock())
+        try:
+            self._group.create_task(look)
+        except RuntimeError:  # the term is over, and its group takes no more
+            look.close()
+            self._under_way.discard(name)
 
     async def _follow_demands(self) -> None:
         while True:
@@ -88,7 +93,7 @@ class Rounds:
             if self._roster.is_known and self._cluster.is_known:
                 self._roster.adopt(self._cluster.endpoints())
                 await self._sweep(begun)
-            self.swept_at = self._clock()
+            self.moved_at = self._clock()
             await asyncio.sleep(max(0.0, begun + SWEEP_SECONDS - self._clock()))
 
     async def _sweep(self, now: float) -> None:
@@ -130,6 +135,7 @@ class Rounds:
                 if woken_at is None:
                     return
         finally:
+            self.moved_at = self._clock()
             self._under_way.discard(name)
             self._again.pop(name, None)
 
@@ -160,14 +166,7 @@ class Rounds:
     def _look_again(self, name: str, seconds: float | None) -> None:
         """Where a hold runs out before the next sweep, look just then."""
         if seconds is not None and seconds < SWEEP_SECONDS:
-            asyncio.get_running_loop().call_later(seconds + 0.001, self._wake_quietly, name)
-
-    def _wake_quietly(self, name: str) -> None:
-        """As `wake`, unless the term is over: its group takes no more tasks then."""
-        try:
-            self.wake(name)
-        except RuntimeError:
-            self._under_way.discard(name)
+            asyncio.get_running_loop().call_later(seconds + 0.001, self.wake, name)
 
     def _note_fault(self, name: str, exc: Exception) -> None:
         fault = f"{type(exc).__name__}: {exc}"

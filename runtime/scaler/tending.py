@@ -9,9 +9,9 @@ from structlog.typing import FilteringBoundLogger
 from runtime.cluster.calls import ClusterError
 from runtime.policy import Decision, decide
 from runtime.queue.port import EndpointView, Queue, ReplicaState
-from runtime.scaler.causes import Cause, Kind
 from runtime.scaler.cluster import Cluster
 from runtime.scaler.fleet import Fleet, Pod
+from runtime.scaler.kinds import Cause, Kind
 from runtime.scaler.lowering import Lowering
 from runtime.scaler.metrics import Metrics
 from runtime.scaler.moves import Moves, plan_moves

@@ -11,7 +11,7 @@ from support.records import make_record
 
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import Bounds, NewRequest, ReplicaState
-from runtime.scaler.causes import Cause
+from runtime.scaler.kinds import Cause
 from runtime.scaler.metrics import Metrics
 from runtime.scaler.roster import Roster
 from runtime.scaler.tending import Tending

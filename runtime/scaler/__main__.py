@@ -1,0 +1,79 @@
+"""`python -m runtime.scaler`: one scaler, told by its environment what to do (see `settings`)."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import structlog
+import uvloop
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import FilteringBoundLogger, Processor
+
+from runtime.cluster.calls import ClusterConfigError
+from runtime.cluster.client import open_cluster
+from runtime.queue.valkey import ValkeyQueue
+from runtime.scaler.assembly import Scaler
+from runtime.scaler.settings import Settings, SettingsError
+
+PROCESSORS: tuple[Processor, ...] = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    # Local variables hold passwords and environments.
+    structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    structlog.processors.JSONRenderer(),
+)
+"""What an event goes through on its way to a line of the log."""
+
+
+def make_log() -> FilteringBoundLogger:
+    """JSON lines on standard error."""
+    structlog.configure(
+        processors=PROCESSORS,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    log: FilteringBoundLogger = structlog.get_logger("scaler")
+    return log
+
+
+async def run(settings: Settings, log: FilteringBoundLogger) -> None:
+    """Scale until a signal.
+
+    Raises:
+        ClusterConfigError: there is no cluster to reach.
+        OSError: a port cannot be listened on.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    queue = ValkeyQueue.connect(settings.queue_url)
+    try:
+        async with open_cluster(settings.context) as client:
+            await Scaler(settings, client, queue, log).run(stop)
+    finally:
+        await queue.close()
+    log.info("stopped")
+
+
+def main() -> int:
+    """Run; the process's exit status."""
+    log = make_log()
+    try:
+        uvloop.run(run(Settings.from_environment(os.environ), log))
+    except (SettingsError, ClusterConfigError) as error:
+        log.critical("bad setting", fault=str(error))
+        return 2
+    except OSError as error:
+        log.critical("cannot listen", fault=str(error))
+        return 1
+    except Exception:
+        log.exception("ended by a fault of its own")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
