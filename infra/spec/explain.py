@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from infra.spec.fields import example_at, field_at, is_model, type_at
+from infra.spec.fields import example_at, field_at, is_model, limits_at, type_at
 from infra.spec.source import Finding
 from infra.spec.wording import Path, kind_of, listed, may_show, nearest, shown, suggestion
 
@@ -71,13 +71,14 @@ def _unknown_choice(detail: ErrorDetails, _root: type[BaseModel], _path: Path) -
 
 
 def _out_of_range(detail: ErrorDetails, root: type[BaseModel], path: Path) -> tuple[str, str, str]:
+    given, limits = shown(detail["input"]), limits_at(root, path)
+    low = f"above {limits['gt']}" if "gt" in limits else f"from {limits['ge']}"
+    mend = f"Write a number {low} to {limits['le']}."
     bounds = detail.get("ctx", {})
-    least, most = bounds.get("ge"), bounds.get("le")
-    what = f"{shown(detail['input'])} is " + (f"below {least}." if least is not None else f"above {most}.")
-    info = field_at(root, path)
-    both = {type(limit).__name__.lower(): limit for limit in (info.metadata if info else [])}
-    low, high = (getattr(both[name], name) for name in ("ge", "le"))
-    return what, f"Write a number from {low} to {high}.", "out-of-range"
+    if "gt" in bounds:
+        return f"{given} is not above {limits['gt']}.", mend, "out-of-range"
+    side = f"below {limits['ge']}" if "ge" in bounds else f"above {limits['le']}"
+    return f"{given} is {side}.", mend, "out-of-range"
 
 
 def _bad_length(detail: ErrorDetails, _root: type[BaseModel], _path: Path) -> tuple[str, str, str]:
@@ -85,6 +86,9 @@ def _bad_length(detail: ErrorDetails, _root: type[BaseModel], _path: Path) -> tu
     if "max_length" in bounds:
         most = bounds["max_length"]
         return f"this is longer than {most}.", f"Keep it to {most}.", "out-of-range"
+    if detail["input"]:
+        least = bounds["min_length"]
+        return f"this is shorter than {least}.", f"Write at least {least} characters.", "out-of-range"
     return "this is empty.", "Write a value.", "empty-value"
 
 
@@ -128,6 +132,7 @@ EXPLAINED: dict[str, Explainer] = {
     "extra_forbidden": _unknown_key,
     "missing": _missing_key,
     "literal_error": _unknown_choice,
+    "greater_than": _out_of_range,
     "greater_than_equal": _out_of_range,
     "less_than_equal": _out_of_range,
     "too_long": _bad_length,

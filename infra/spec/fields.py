@@ -57,6 +57,20 @@ def example_at(root: type[BaseModel], path: Path) -> str:
     return str(info.examples[0]) if info and info.examples else ""
 
 
+def limits_at(root: type[BaseModel], path: Path) -> dict[str, float]:
+    """Bounds of the number at a path by pydantic's names: `ge` or `gt`, and `le`, as far as there are any."""
+    info = field_at(root, path)
+    if info is None:
+        return {}
+    # Of a number that may be left out they stand within the union.
+    within = [part for part in get_args(info.annotation) if get_origin(part) is Annotated]
+    inner = [note for part in within for note in part.__metadata__ if isinstance(note, FieldInfo)]
+    limits = [limit for each in (info, *inner) for limit in each.metadata]
+    return {
+        name: getattr(limit, name) for limit in limits for name in ("ge", "gt", "le") if hasattr(limit, name)
+    }
+
+
 def every_field(root: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Each key of the format, as `endpoints[].replicas.min` or `tokens.*.rate`, in order."""
     for name, info in root.model_fields.items():

@@ -1,7 +1,8 @@
 """The one door of stack files: text in, a right `Stack` out, or a `SpecError` with every fault at once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +21,11 @@ SECRETS = "secrets."
 PULUMI_KEYS = frozenset({"config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider"})
 """What Pulumi itself writes at the top of a stack file. Source: pulumi 3.272, sdk/go/common/workspace."""
 
+BEGIN = f"`config:` with `{PREFIX}backend: kubernetes`"
+_LEAST: Mapping[str, Any] = MappingProxyType({"backend": "kubernetes", "domain": "example.com"})
+_TOGETHER = frozenset({"secrets", "secret_store"})
+"""Settings that are only right or wrong with each other."""
+
 
 @dataclass(frozen=True, slots=True)
 class StackFile:
@@ -35,17 +41,18 @@ def load_stack(text: str, filename: str) -> StackFile:
     Raises:
         SpecError: all faults of the file.
     """
-    source = parse(text, filename)
-    findings = list(source.findings)
-    config = source.value.get("config", {}) if isinstance(source.value, dict) else None
+    source = parse(text, filename, BEGIN)
+    value = source.value if isinstance(source.value, dict) else {}
+    config = value.get("config")
+    findings = [*source.findings, *_unknown_keys(value)]
     if not isinstance(config, dict):
-        what, mend = "this is no stack file.", f"Write `config:` with `{PREFIX}backend: kubernetes` and more."
-        raise SpecError([source.fault(Finding((), what, mend, "wrong-type"))])
-    findings += _unknown_keys(source.value)
+        nothing = Finding((), "this is no stack file.", f"Write {BEGIN} and more.", "wrong-type")
+        raise SpecError(source.fault(finding) for finding in findings or [nothing])
     secrets, secret_findings = _secrets_of(config)
     own = {key.removeprefix(PREFIX): item for key, item in config.items() if _is_setting(key)}
     settings, wrong = check_settings(own)
-    findings += [*secret_findings, *map(_placed, wrong)]
+    taken = {finding.path for finding in findings}  # one cause, one fault
+    findings += [*secret_findings, *(found for found in map(_placed, wrong) if found.path not in taken)]
     if findings or settings is None:
         raise SpecError(source.fault(finding) for finding in findings)
     return StackFile(settings, secrets)
@@ -58,8 +65,17 @@ def check_settings(own: Mapping[str, Any]) -> tuple[Stack | None, list[Finding]]
         settings = Stack.model_validate(dict(own))
     except ValidationError as exc:
         known = {finding.path for finding in findings}
-        return None, [*findings, *(found for found in findings_of(exc, Stack) if found.path not in known)]
+        findings += [found for found in findings_of(exc, Stack) if found.path not in known]
+        return None, [*findings, *_cross_findings(_readable(own, findings))]
     return settings, [*findings, *_cross_findings(settings)]
+
+
+def _readable(own: Mapping[str, Any], findings: Iterable[Finding]) -> Stack:
+    """The faultless settings, so that they are held against each other all the same."""
+    faulty = {str(finding.path[0]) for finding in findings}
+    if faulty & _TOGETHER:
+        faulty |= _TOGETHER
+    return Stack.model_validate({**_LEAST} | {key: item for key, item in own.items() if key not in faulty})
 
 
 def _is_setting(key: str) -> bool:
@@ -68,8 +84,11 @@ def _is_setting(key: str) -> bool:
 
 def _placed(finding: Finding) -> Finding:
     """The finding at its place in the file: settings stand under `config` behind their prefix."""
-    key, *rest = finding.path or ("",)
-    return finding._replace(path=("config", f"{PREFIX}{key}", *rest) if key else ("config",))
+    key, *rest = finding.path
+    mend = finding.mend
+    if finding.code == "missing-key" and not rest:
+        mend = mend.replace(f"`{key}", f"`{PREFIX}{key}")
+    return finding._replace(path=("config", f"{PREFIX}{key}", *rest), mend=mend)
 
 
 def _unknown_keys(value: Mapping[str, Any]) -> Iterator[Finding]:
@@ -92,9 +111,12 @@ def _secrets_of(config: Mapping[str, Any]) -> tuple[frozenset[str], list[Finding
         if name == key:
             continue
         names.add(name)
-        if not isinstance(value, dict) or set(value) != {"secure"}:
-            mend = f"Run `pulumi config set --secret {SECRETS}{name}`, and change the value: it was shown."
-            at: Path = ("config", key)
+        at: Path = ("config", key)
+        run = f"Run `pulumi config set --secret {SECRETS}{name}`"
+        if value is None:
+            findings.append(Finding(at, "the value is missing.", f"{run}.", "empty-value"))
+        elif not isinstance(value, dict) or set(value) != {"secure"}:
+            mend = f"{run}, and change the value: it was shown."
             findings.append(Finding(at, "this value stands in clear.", mend, "secret-clear"))
     return frozenset(names), findings
 

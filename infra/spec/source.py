@@ -88,8 +88,13 @@ def decode(content: bytes, filename: str) -> str:
         raise SpecError([fault]) from None
 
 
-def parse(text: str, filename: str) -> Source:
+def parse(text: str, filename: str, begin: str = "`account:` and `endpoints:`") -> Source:
     """Read YAML text.
+
+    Args:
+        text: the file's content.
+        filename: what errors call the file.
+        begin: what an empty file should hold first.
 
     Raises:
         SpecError: the text cannot be read at all. Faults that leave the rest readable are in
@@ -103,9 +108,7 @@ def parse(text: str, filename: str) -> Source:
     except yaml.MarkedYAMLError as exc:
         raise SpecError([_syntax_fault(exc, text, filename)]) from None
     if node is None:
-        _refuse(
-            filename, Place(1, 1), "the file is empty.", "Write `account:` and `endpoints:`.", "empty-file"
-        )
+        _refuse(filename, Place(1, 1), "the file is empty.", f"Write {begin}.", "empty-file")
     reading = _Reading(filename)
     value = reading.value_of(node, ())
     return Source(filename, value, reading.places, tuple(reading.findings))

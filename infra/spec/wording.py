@@ -15,7 +15,7 @@ MOST_LISTED = 12
 """Names that are listed when none of them is a near miss."""
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_$-]{1,64}")
 SECRET_MARKS = re.compile(
-    r"(?i:-----BEGIN|://[^/\s]*:[^/\s]*@|password *[=:]|bearer )"
+    r"(?i:-----BEGIN|://[^/\s]*:[^/\s]*@|[^/\s:@]:[^/\s:@]+@(?!sha256:)|password *[=:]|bearer )"
     r"|\b(?:gh[a-z]_|github_pat_|glpat-|sk-|hf_|xox[a-z]-|AKIA|ASIA|eyJ|npm_|pypi-|mrg_)\w"
 )
 LONG_TOKEN = re.compile(r"[A-Za-z0-9+_=-]{20,}")
