@@ -21,10 +21,13 @@ class Namespaces(pulumi.ComponentResource):
         name: str,
         plans: tuple[NamespacePlan, ...],
         network: NetworkPlan,
+        *,
+        is_protected: bool,
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("moorage:components:Namespaces", name, {}, opts)
-        inside = ResourceOptions(parent=self)
+        # Disks go with their namespace, so it is kept as they are.
+        inside = ResourceOptions(parent=self, protect=is_protected, retain_on_delete=is_protected)
         self.created = [self._one(plan, network, inside) for plan in plans]
         self.register_outputs({"names": [each.metadata.name for each in self.created]})
 

@@ -51,9 +51,10 @@ def build(plan: Plan, values: Mapping[str, Output[str]], cluster: Cluster) -> No
         Addons("addons", plan.addons, inside)
     if plan.images:
         Images("images", plan.images, "..")
-    namespaces = Namespaces("namespaces", plan.namespaces, plan.network, inside)
+    guarded = plan.is_protected
+    namespaces = Namespaces("namespaces", plan.namespaces, plan.network, is_protected=guarded, opts=inside)
     inside = ResourceOptions(providers=[provider], depends_on=[namespaces])
-    queue = RequestQueue("queue", plan.queue, is_protected=plan.is_protected, opts=inside)
+    queue = RequestQueue("queue", plan.queue, is_protected=guarded, opts=inside)
     gateway = Gateway("gateway", plan, queue.address_hash, inside)
     PlatformApi("api", plan, queue.address_hash, inside)
     scaler = QueueScaler("scaler", plan, queue.address_hash, inside)

@@ -145,10 +145,17 @@ def _gateway(stack: Stack, image: str) -> GatewayPlan:
             *_platform_environment(stack),
             ("MOORAGE_API_URL", f"http://api.{stack.namespace}.svc:{API_PORT}"),
         ),
+        objects_secret=_objects_secret(stack),
         body_mib=size.memory_mib // 2,
     )
 
 
 def _api(stack: Stack, image: str) -> ApiPlan:
     # It keeps nothing of its own yet, so two of them agree.
-    return ApiPlan(stack.namespace, image, _size(stack.api), 2, _platform_environment(stack))
+    return ApiPlan(
+        stack.namespace, image, _size(stack.api), 2, _platform_environment(stack), _objects_secret(stack)
+    )
+
+
+def _objects_secret(stack: Stack) -> str | None:
+    return stack.objects.secret if stack.objects is not None else None

@@ -38,6 +38,13 @@ def _of_endpoint(endpoint: Endpoint, stack: Stack) -> Iterator[Remark]:
         )
     if endpoint.access == "public" and endpoint.quickstart is None:
         yield Remark("public-without-limit", name, "Anyone may call it, and no rate limit holds them.")
+    if endpoint.egress == "none" and stack.objects is not None:
+        yield Remark(
+            "objects-out-of-reach",
+            name,
+            "egress: none holds for its worker too, so bodies and results above 256 KiB cannot be kept in the"
+            " object store.",
+        )
     if (stack.ingress.public if endpoint.ingress == "public" else stack.ingress.private) is None:
         yield Remark(
             "no-ingress",

@@ -230,6 +230,8 @@ class GatewayPlan:
     max: int
     grace_seconds: int
     environment: tuple[tuple[str, str], ...]
+    objects_secret: str | None
+    """Secret object with the keys of the object store; None where it needs none."""
     body_mib: int
     """Bodies that one of them reads at a time."""
 
@@ -243,6 +245,7 @@ class ApiPlan:
     size: Size
     replicas: int
     environment: tuple[tuple[str, str], ...]
+    objects_secret: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Manifests of ingresses, secrets and logins."""
 
+import json
+
 from infra.plan.manifests.parts import Manifest, labels_of, metadata
 from infra.plan.values import IngressPlan, RegistryPlan, SecretPlan
 
@@ -54,12 +56,16 @@ def external_secret(plan: SecretPlan, store: tuple[str, str]) -> Manifest:
 
 def external_login(plan: RegistryPlan, store: tuple[str, str]) -> Manifest:
     """The same for a login: its template turns the password into what kubelet reads."""
-    entry = (
-        f'{{"auths":{{"{plan.server}":{{"username":"{plan.username}","password":{{{{ .value | toJson }}}},'
-        f'"auth":"{{{{ printf "%s:%s" "{plan.username}" .value | b64enc }}}}"}}}}}}'
-    )
+    server, user = _literal(plan.server), _literal(plan.username)
+    login = f'(printf "%s:%s" {user} .value | b64enc)'
+    entry = f'{{{{ dict "auths" (dict {server} (dict "username" {user} "password" .value "auth" {login})) | toJson }}}}'
     template = {"type": DOCKER_CONFIG_TYPE, "engineVersion": "v2", "data": {DOCKER_CONFIG: entry}}
     return _external(plan.object_name, plan.namespace, store, plan.remote, template)
+
+
+def _literal(text: str) -> str:
+    """Text as a string of Go's templates, whatever it holds."""
+    return json.dumps(text)
 
 
 def _external(name: str, namespace: str, store: tuple[str, str], remote: str, template: Manifest) -> Manifest:

@@ -8,6 +8,7 @@ from infra.plan.manifests.parts import (
     http_probe,
     labels_of,
     metadata,
+    object_keys,
     pull_secrets,
     resources_of,
     spread,
@@ -181,6 +182,7 @@ def _gateway_container(gateway: GatewayPlan) -> Manifest:
             *variables(told),
             variable_from_pod("MOORAGE_INNER_HOST", "status.podIP"),
             variable_from_secret("MOORAGE_QUEUE_URL", "queue", "gateway-url"),
+            *object_keys(gateway.objects_secret),
         ],
         "lifecycle": {"preStop": {"sleep": {"seconds": LEAVE_SECONDS}}},
         "livenessProbe": http_probe("/healthz", INNER_PORT, period=10, failures=6, seconds=5),
@@ -194,7 +196,11 @@ def _api_container(api: ApiPlan) -> Manifest:
     told = (*api.environment, ("MOORAGE_PORT", str(API_PORT)), ("MOORAGE_STATE", "/state"))
     return {
         **_container(API, api.image, {"http": API_PORT}),
-        "env": [*variables(told), variable_from_secret("MOORAGE_QUEUE_URL", "queue", "api-url")],
+        "env": [
+            *variables(told),
+            variable_from_secret("MOORAGE_QUEUE_URL", "queue", "api-url"),
+            *object_keys(api.objects_secret),
+        ],
         "lifecycle": {"preStop": {"sleep": {"seconds": LEAVE_SECONDS}}},
         "livenessProbe": http_probe("/healthz", API_PORT, period=10, failures=6, seconds=5),
         "readinessProbe": http_probe("/healthz", API_PORT, period=2, failures=2),

@@ -67,6 +67,12 @@ def variable_from_pod(variable: str, path: str) -> Manifest:
     return {"name": variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
 
 
+def object_keys(secret: str | None) -> list[Manifest]:
+    """Keys of the object store; none where it needs none, or gives them by the pod's own identity."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if secret else ()
+    return [variable_from_secret(name, secret or "", name) for name in names]
+
+
 def pull_secrets(names: Iterable[str]) -> Manifest:
     """The part of a pod that names its logins to registries; nothing where it needs none."""
     found = [{"name": name} for name in names]

@@ -11,6 +11,7 @@ from infra.plan.manifests.parts import (
     http_probe,
     labels_of,
     metadata,
+    object_keys,
     pull_secrets,
     resources_of,
     variable_from_pod,
@@ -195,7 +196,6 @@ def _worker(plan: EndpointPlan) -> Manifest:
         ("MOORAGE_REQUEST_SECONDS", str(plan.record.limits.request_seconds)),
         ("MOORAGE_REVISION", plan.record.revision),
     )
-    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     return {
         "name": WORKER_CONTAINER,
         "image": plan.worker_image,
@@ -204,7 +204,7 @@ def _worker(plan: EndpointPlan) -> Manifest:
             *variables(told),
             variable_from_pod("MOORAGE_REPLICA", "metadata.name"),
             variable_from_secret("MOORAGE_QUEUE_URL", plan.worker_secret, "queue-url"),
-            *(variable_from_secret(key, plan.objects_secret, key) for key in keys if plan.objects_secret),
+            *object_keys(plan.objects_secret),
         ],
         "ports": [{"containerPort": plan.worker_port, "name": "probes", "protocol": "TCP"}],
         "resources": resources_of(plan.worker_size),
