@@ -43,7 +43,7 @@ class InferenceService(pulumi.ComponentResource):
         inside = ResourceOptions(parent=self)
         for volume in plan.volumes:
             PersistentVolumeClaim(
-                f"{name}-volume-{volume.volume}",
+                volume.name,
                 **manifests.claim(plan, volume),
                 opts=ResourceOptions(parent=self, retain_on_delete=True),
             )

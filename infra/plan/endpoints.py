@@ -108,7 +108,7 @@ def _volumes(endpoint: Endpoint, stack: Stack) -> tuple[VolumePlan, ...]:
     storage_class = stack.storage.shared_class if is_shared else stack.storage.disk_class
     return tuple(
         VolumePlan(
-            name=short(f"{endpoint.name}-{name}"),
+            name=short(f"{endpoint.name}.{name}"),  # with a hyphen `a-b` and `c` would be `a` and `b-c`
             volume=name,
             gib=volume.size,
             path=volume.path or f"{DEFAULT_MOUNT}/{name}",

@@ -1,6 +1,7 @@
 """Which image runs what: given by reference, or tagged with the hash of all that it is made from."""
 
 import hashlib
+import re
 
 from infra.plan.names import short
 from infra.plan.values import ImagePlan, Specs
@@ -59,7 +60,7 @@ def plan_images(specs: Specs, stack: Stack) -> tuple[ImagePlan, ...]:
 
 def _repository(folder: str) -> str:
     """A folder as part of an image's name; two folders never give the same."""
-    plain = "".join(char if char.isalnum() else "-" for char in folder.lower()).strip("-")
-    if plain == folder.replace("/", "-"):
+    plain = "-".join(re.findall("[a-z0-9]+", folder.lower()))
+    if re.fullmatch("[a-z0-9]+(?:/[a-z0-9]+)*", folder):
         return short(plain)
-    return short(f"{plain}-{hashlib.sha256(folder.encode()).hexdigest()[:8]}")
+    return short(f"{plain}-{hashlib.sha256(folder.encode()).hexdigest()[:8]}".strip("-"))

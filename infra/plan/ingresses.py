@@ -47,7 +47,8 @@ def _of_class(kind: str, ingress: IngressClass, port: int, spec: Spec, stack: St
     yield replace(_ingress(f"api-{kind}", (platform,), ingress, LONGEST_HOLD_SECONDS, stack), port=port)
     for endpoint in spec.endpoints:
         if endpoint.ingress == kind:
-            name, host = short(f"{endpoint.name}-{kind}"), host_of(endpoint, spec, stack)
+            # An endpoint may be called `api` too.
+            name, host = short(f"endpoint-{endpoint.name}-{kind}"), host_of(endpoint, spec, stack)
             own = _ingress(name, (host,), ingress, held_seconds(endpoint), stack)
             yield replace(own, endpoint=endpoint.name, port=port)
 

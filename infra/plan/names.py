@@ -12,4 +12,4 @@ def short(name: str) -> str:
     if len(name) <= LONGEST:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]
-    return f"{name[: LONGEST - _DIGITS - 1].rstrip('-')}-{digest}"
+    return f"{name[: LONGEST - _DIGITS - 1].rstrip('-.')}-{digest}"

@@ -4,6 +4,7 @@ Each check is a small function that yields what it finds; `cross_findings` runs 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 from infra.spec.draft import Draft, Placed
 from infra.spec.forms import image_host
@@ -14,6 +15,10 @@ from infra.spec.wording import shown, suggestion
 
 LONGEST_LABEL = 63
 """Characters of one part of a host name. Source: RFC 1035."""
+PLATFORM_MOUNTS: Mapping[str, str] = MappingProxyType(
+    {"/dev/shm": "shared memory", "/tmp": "scratch space"}  # noqa: S108 - the containers' own
+)
+"""Where every replica has something already."""
 DOCKER_HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 
 Templates = Mapping[str, Template]
@@ -114,7 +119,7 @@ def _quickstart(placed: Placed, _draft: Draft, _templates: Templates) -> Iterato
 
 def _volumes(placed: Placed, _draft: Draft, _templates: Templates) -> Iterator[Finding]:
     endpoint = placed.endpoint
-    taken: dict[str, str] = {}
+    taken = dict(PLATFORM_MOUNTS)
     for name, volume in endpoint.volumes.items():
         mount = volume.path or f"/octoai/{name}"
         if mount in taken:

@@ -18,6 +18,7 @@ from infra.plan.manifests.parts import (
     variable_from_secret,
     variables,
 )
+from infra.plan.names import short
 from infra.plan.quantities import memory_text
 from infra.plan.values import EndpointPlan, VolumePlan
 from runtime.wire.cluster import (
@@ -180,7 +181,10 @@ def _model(plan: EndpointPlan) -> Manifest:
         "volumeMounts": [
             {"mountPath": "/tmp", "name": "tmp"},  # noqa: S108 - the container's own
             *([{"mountPath": "/dev/shm", "name": "shm"}] if plan.gpus else []),  # noqa: S108 - the same
-            *({"mountPath": volume.path, "name": f"volume-{volume.volume}"[:63]} for volume in plan.volumes),
+            *(
+                {"mountPath": volume.path, "name": short(f"volume-{volume.volume}")}
+                for volume in plan.volumes
+            ),
         ],
     }
 
@@ -234,7 +238,7 @@ def _volumes(plan: EndpointPlan) -> list[Manifest]:
     half = memory_text(plan.size.memory_mib // 2)
     shared = [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": half}}] if plan.gpus else []
     claims = [
-        {"name": f"volume-{volume.volume}"[:63], "persistentVolumeClaim": {"claimName": volume.name}}
+        {"name": short(f"volume-{volume.volume}"), "persistentVolumeClaim": {"claimName": volume.name}}
         for volume in plan.volumes
     ]
     return [
