@@ -18,9 +18,8 @@ from runtime.gateway.server import Port, serve, stopping_on_signals
 from runtime.gateway.settings import Settings
 from runtime.gateway.sources import make_source
 from runtime.gateway.tracing import Tracing, make_tracing
-from runtime.objects import FolderObjects
+from runtime.objects.places import BadPlaceError, open_objects
 from runtime.queue.valkey import ValkeyQueue
-from runtime.wire.places import Places
 
 PROCESSORS: tuple[structlog.typing.Processor, ...] = (
     structlog.processors.add_log_level,
@@ -57,24 +56,6 @@ async def run(
     every = None if settings.all_port is None else listen(settings.host, settings.all_port)
     inner = listen(_inner_address(settings), settings.inner_port)
     inner_port = inner.getsockname()[1]
-    queue = ValkeyQueue.connect(settings.queue_url)
-    objects = FolderObjects(Places(settings.state).objects)
-    endpoints = Endpoints(source)
-    gateway = assemble(
-        queue,
-        objects,
-        endpoints,
-        addresses=make_addresses(settings.domain, settings.public_url, endpoints),
-        inner_url=f"http://{_url_host(settings.inner_host or '127.0.0.1')}:{inner_port}",
-        log=log,
-        clock=asyncio.get_running_loop().time,
-        measure=objects.used_bytes,
-        most=settings.most,
-        tracing=tracing,
-    )
-    ports = [Port(gateway.app_of(settings.port_ingress), clients)]
-    if every is not None:
-        ports.append(Port(gateway.clients, every))
     stop = asyncio.Event()
     log.info(
         "listening",
@@ -82,9 +63,25 @@ async def run(
         all_port=None if every is None else every.getsockname()[1],
         inner_port=inner_port,
     )
+    queue, endpoints = ValkeyQueue.connect(settings.queue_url), Endpoints(source)
     try:
-        with stopping_on_signals(stop):
-            await serve(gateway, ports, Port(gateway.inner, inner), stop, settings.grace_seconds)
+        async with open_objects(settings.objects, settings.queue_url) as objects:
+            gateway = assemble(
+                queue,
+                objects,
+                endpoints,
+                addresses=make_addresses(settings.domain, settings.public_url, endpoints),
+                inner_url=f"http://{_url_host(settings.inner_host or '127.0.0.1')}:{inner_port}",
+                log=log,
+                clock=asyncio.get_running_loop().time,
+                most=settings.most,
+                tracing=tracing,
+            )
+            ports = [Port(gateway.app_of(settings.port_ingress), clients)]
+            if every is not None:
+                ports.append(Port(gateway.clients, every))
+            with stopping_on_signals(stop):
+                await serve(gateway, ports, Port(gateway.inner, inner), stop, settings.grace_seconds)
     finally:
         await queue.close()
         await asyncio.to_thread(tracing.close)
@@ -107,7 +104,7 @@ def main() -> int:
         settings = Settings.from_environment(os.environ)
         source = make_source(settings.state, settings.namespace, settings.tokens, log)
         uvloop.run(run(settings, source, make_tracing(os.environ), log))
-    except SettingsError as error:
+    except (SettingsError, BadPlaceError) as error:
         log.critical("bad setting", fault=str(error))
         return 2
     except ImportError as error:

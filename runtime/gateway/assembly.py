@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -32,14 +32,9 @@ from runtime.gateway.sync import SyncCalls
 from runtime.gateway.tracing import NO_TRACING, Tracing
 from runtime.gateway.visible import Ingress, Visible
 from runtime.gateway.waiters import Waiters
-from runtime.objects import Kind, Objects
-from runtime.queue.port import DEAD_SECONDS, RESULT_SECONDS, Caller, Queue
+from runtime.objects import LIFE_SECONDS, Objects, ObjectsAwayError
+from runtime.queue.port import Caller, Queue
 
-OBJECT_SECONDS: dict[Kind, float] = {
-    "answer": 2 * RESULT_SECONDS,
-    "body": RESULT_SECONDS + DEAD_SECONDS,
-}
-"""How long answers and bodies are kept: a wait in the queue, then the life of a result or of a dead letter."""
 CLEAN_SECONDS = 3600.0
 """How often old objects are removed."""
 
@@ -59,6 +54,7 @@ class Gateway:
     room: Room
     holding: Holding
     objects: Objects
+    store_room: StoreRoom
 
     def app_of(self, ingress: Ingress) -> ASGIApp:
         """What serves a port's clients."""
@@ -78,16 +74,17 @@ class Gateway:
         self.waiters.refuse_all(error)
 
     async def go_on(self) -> None:
-        """Do for ever what no request does: follow records, renew holds, remove old objects."""
+        """Do for ever what no request does: follow records, renew holds, look after objects."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.endpoints.follow())
             group.create_task(self.holding.follow())
+            group.create_task(self.store_room.follow())
             group.create_task(self._clean())
 
     async def _clean(self) -> None:
         while True:
-            with contextlib.suppress(OSError):
-                for kind, seconds in OBJECT_SECONDS.items():
+            with contextlib.suppress(OSError, ObjectsAwayError):
+                for kind, seconds in LIFE_SECONDS.items():
                     await self.objects.remove_older_than(seconds, time.time(), kind)
             await asyncio.sleep(CLEAN_SECONDS)
 
@@ -101,19 +98,16 @@ def assemble(
     inner_url: str,
     log: structlog.typing.FilteringBoundLogger,
     clock: Callable[[], float],
-    measure: Callable[[], Awaitable[int]] | None = None,
     most: Most = DEFAULT_MOST,
     tracing: Tracing = NO_TRACING,
 ) -> Gateway:
-    """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's.
-
-    `measure` gives the bytes of all objects, where `most` is to bound them.
-    """
+    """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's."""
     name = f"gateway-{secrets.token_hex(8)}"
     waiters, metrics = Waiters(), Metrics()
     room = Room(clock, most)
     looks = Looks(queue, clock)
-    intake = Intake(queue, objects, looks, room, StoreRoom(measure, clock, most.store_mib * MIB))
+    store_room = StoreRoom(objects, endpoints, clock, most.store_mib * MIB, log)
+    intake = Intake(queue, objects, looks, room, store_room)
     api = PlatformApi(queue, looks, objects, room, waiters, metrics, addresses, clock)
 
     def caller(secret: str) -> Caller:
@@ -162,6 +156,7 @@ def assemble(
         room=room,
         holding=Holding(queue, name, waiters, log),
         objects=objects,
+        store_room=store_room,
     )
 
 

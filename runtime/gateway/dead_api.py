@@ -1,5 +1,6 @@
 """Dead letters: listing, replaying and forgetting them."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from runtime.gateway.errors import NotDeadError
 from runtime.gateway.incoming import read_incoming
 from runtime.gateway.requests_api import moved, unknown_request
 from runtime.gateway.visible import Visible
-from runtime.objects import Objects, body_name
+from runtime.objects import Objects, ObjectsAwayError, body_name
 from runtime.queue.port import Queue, RequestView
 from runtime.wire import endpoint_of, is_request_id
 
@@ -53,7 +54,8 @@ class DeadLettersApi:
         if request_id is not None and not purged:
             raise unknown_request(request_id)
         for each in purged:
-            await self.objects.remove(body_name(each))
+            with contextlib.suppress(ObjectsAwayError):  # it goes by its age
+                await self.objects.remove(body_name(each))
         return JSONResponse({"purged": purged})
 
     async def replay(self, request: Request) -> Response:

@@ -5,7 +5,7 @@ GatewayError
 │                  UnauthorizedError MethodError ForbiddenError MalformedRequestError BodyTooLargeError
 │                  BodyTimeoutError WebSocketError KeyTakenError NotDeadError
 ├── not now:       FullError RateLimitedError QueueAwayError NotReadyError SwitchedOffError
-│                  GatewayFullError StoreFullError StoppingError NotFinishedError
+│                  GatewayFullError StoreFullError StoreAwayError StoppingError NotFinishedError
 ├── no answer:     WaitedTooLongError RanTooLongError FailedError DeadLetterError CancelledByUserError
 │                  LostError AnswerNotKeptError
 └── InternalError
@@ -161,6 +161,13 @@ class StoreFullError(GatewayError):
 
     status = 503
     code = "store-full"
+
+
+class StoreAwayError(GatewayError):
+    """The object store cannot be reached."""
+
+    status = 503
+    code = "store-unavailable"
 
 
 class QueueAwayError(GatewayError):

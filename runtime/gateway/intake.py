@@ -1,6 +1,7 @@
 """Bringing a request into the queue, and saying no to it: what sync and async have in common."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -13,8 +14,8 @@ from runtime.gateway.keys import Fingerprint
 from runtime.gateway.looks import Looks, queue_away
 from runtime.gateway.registry import Served
 from runtime.gateway.room import Room
-from runtime.gateway.store_room import StoreRoom
-from runtime.objects import Objects
+from runtime.gateway.store_room import StoreRoom, told_as_refusals
+from runtime.objects import Objects, ObjectsAwayError
 from runtime.queue.port import (
     Bounds,
     Caller,
@@ -120,9 +121,10 @@ class Intake:
         return why
 
     async def forget_body(self, ref: str | None) -> None:
-        """Remove a stored body that nobody will read."""
+        """Remove a stored body that nobody will read; where the store is away it goes by its age."""
         if ref is not None:
-            await self._objects.remove(ref)
+            with contextlib.suppress(ObjectsAwayError):
+                await self._objects.remove(ref)
 
     async def _read_body(self, call: Call) -> Body:
         declared = call.incoming.content_length
@@ -140,7 +142,8 @@ class Intake:
             if declared is not None and declared <= call.served.most_body_bytes:
                 held.grow(declared)
             call.body.listeners.append(make_room)
-            return await call.body.read(call.id, declared, self._objects, check_room)
+            with told_as_refusals():
+                return await call.body.read(call.id, declared, self._objects, check_room)
 
     async def _check_room(self, call: Call, declared: int | None) -> None:
         """Refuse a large body while the queue or the object store is full."""

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
+
+from runtime.objects.places import BadPlaceError, FolderPlace, Place, parse_place
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -45,6 +48,16 @@ def read_domain(given: Mapping[str, str], name: str) -> str | None:
     if _DOMAIN.fullmatch(domain) is None:
         raise SettingsError(f"{name}: {text!r} is no domain. Give one such as moorage.example.com")
     return domain
+
+
+def read_place(given: Mapping[str, str], name: str, default: Path) -> Place:
+    """Where objects are kept."""
+    if name not in given:
+        return FolderPlace(default)
+    try:
+        return parse_place(given[name])
+    except BadPlaceError as exc:
+        raise SettingsError(f"{name}: {exc}") from exc
 
 
 def read_url(given: Mapping[str, str], name: str) -> str | None:

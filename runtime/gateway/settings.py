@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.gateway.parsing import read_domain, read_number, read_port, read_queue_url, read_url
+from runtime.gateway.parsing import read_domain, read_number, read_place, read_port, read_queue_url, read_url
 from runtime.gateway.room import DEFAULT_MOST, Most
 from runtime.gateway.visible import Ingress
+from runtime.objects.places import Place
 from runtime.wire.places import Places
 
 
@@ -40,6 +41,8 @@ class Settings:
     """`MOORAGE_GRACE_SECONDS`: how long requests may still finish after SIGTERM; 30 unless given."""
     is_port_shared: bool
     """`MOORAGE_REUSE_PORT`: `1` lets a successor listen on `port` before this gateway has left; off unless given."""
+    objects: Place
+    """`MOORAGE_OBJECTS`: a folder, `valkey`, or `s3://bucket/prefix?endpoint=…&region=…`; below `state` unless given."""
     most: Most
     """`MOORAGE_MOST_CLIENTS`, `MOORAGE_MOST_BODY_MIB`, `MOORAGE_MOST_STORE_MIB`: bounds of the process in all."""
 
@@ -69,6 +72,7 @@ class Settings:
             or (f"https://api.{domain}" if domain else f"http://127.0.0.1:{port}"),
             grace_seconds=read_number(given, "MOORAGE_GRACE_SECONDS", 30),
             is_port_shared=bool(read_number(given, "MOORAGE_REUSE_PORT", 0)),
+            objects=read_place(given, "MOORAGE_OBJECTS", Places(state).objects),
             most=Most(
                 clients=read_number(given, "MOORAGE_MOST_CLIENTS", DEFAULT_MOST.clients),
                 body_mib=read_number(given, "MOORAGE_MOST_BODY_MIB", DEFAULT_MOST.body_mib),

@@ -11,6 +11,7 @@ from runtime.gateway.intake import Call
 from runtime.gateway.looks import QUEUE_SECONDS, queue_away
 from runtime.gateway.outcome import is_final, lost, why_no_answer
 from runtime.gateway.room import Room
+from runtime.gateway.store_room import told_as_refusals
 from runtime.objects import NoObjectError, Objects
 from runtime.queue.port import Answer, Queue, QueueError, RequestView
 from runtime.wire import AnswerHead
@@ -37,12 +38,15 @@ async def open_stored(objects: Objects, request_id: str, answer: Answer) -> Stor
 
     Raises:
         AnswerNotKeptError: its body is gone.
+        StoreAwayError: nobody can say.
     """
     if answer.body_ref is None:
         size, chunks = len(answer.body), _once(answer.body)
     else:
         try:
-            size, chunks = await objects.size(answer.body_ref), objects.read(answer.body_ref)
+            with told_as_refusals():
+                size = await objects.size(answer.body_ref)
+            chunks = objects.read(answer.body_ref)
         except NoObjectError as exc:
             raise AnswerNotKeptError("The answer is not stored any more.") from exc
     return StoredAnswer(answer.head.status, _headers(answer.head, size, request_id), chunks)

@@ -7,7 +7,7 @@ import time
 
 import uvloop
 
-from runtime.objects import FolderObjects
+from runtime.objects.places import open_objects
 from runtime.queue.valkey import ValkeyQueue
 from runtime.worker.condition import Condition
 from runtime.worker.deliveries import open_deliveries
@@ -29,10 +29,10 @@ async def work(settings: WorkerSettings) -> None:
     try:
         async with (
             serve_probes(condition, settings.probe_host, settings.probe_port, settings.request_seconds),
+            open_objects(settings.objects, settings.queue_url) as objects,
             open_deliveries() as deliveries,
         ):
             model = Model(connections, settings.model_address, settings.health)
-            objects = FolderObjects(settings.objects)
             await Duty(
                 settings, queue, model, objects, connections, deliveries, condition, time.monotonic
             ).run()

@@ -1,6 +1,7 @@
 """One request in a worker's hands, from the take to its end."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeVar
 
-from runtime.objects import NoObjectError, Objects
+from runtime.objects import NoObjectError, Objects, ObjectsAwayError, ObjectsFullError
 from runtime.queue.port import Answer, LeaseLostError, Queue, QueueUnavailableError, Taken
 from runtime.wire import AnswerHead, RequestState
 from runtime.worker.condition import Condition
@@ -98,6 +99,10 @@ class Errand:
             await self._end_overdue()
         except ModelDiedError as exc:
             await self._end_dead(str(exc), is_to_blame=not isinstance(exc, ModelAwayError))
+        except ObjectsFullError:
+            await self._settle_failed(503, "store-full", "the object store had no room for the answer")
+        except ObjectsAwayError as exc:
+            await self._end_without_store(str(exc))
         except BodyGoneError:
             await self._settle_failed(410, "failed", "the request's body is no longer stored")
         except Exception:  # noqa: BLE001 - the edge of a task
@@ -222,6 +227,18 @@ class Errand:
                 502, "dead-letter", f"the model died under this request again and again: {how}"
             )
 
+    async def _end_without_store(self, how: str) -> None:
+        """The store of bodies and answers was away for long: run again, unless bytes of the answer have left."""
+        _log.warning("request %s: the object store is away: %s", self.taken.id, how)
+        if self._is_answering:
+            await self._settle_failed(503, "store-unavailable", "the object store could not be reached")
+            return
+        await self._settle(
+            lambda: self.queue.give_back(
+                self.settings.endpoint, self.taken.id, self.taken.attempt, fault=None
+            )
+        )
+
     async def _settle_failed(self, status: int, code: str, why: str) -> None:
         if not self._is_answering:
             await self._send_error(status, code, why)
@@ -255,7 +272,8 @@ class Errand:
 
     async def _forget_body(self) -> None:
         if self.taken.body_ref is not None:
-            await self.objects.remove(self.taken.body_ref)
+            with contextlib.suppress(ObjectsAwayError):  # it goes by its age
+                await self.objects.remove(self.taken.body_ref)
 
 
 async def _into(pipe: Pipe, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

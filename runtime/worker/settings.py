@@ -3,9 +3,10 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
+
+from runtime.objects.places import Place, parse_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class WorkerSettings:
     """Longest run of one request, in seconds."""
     lease_seconds: float
     """How long a request stays this worker's without a sign of life, in seconds."""
-    objects: Path
-    """Folder of large bodies and answers."""
+    objects: Place
+    """Where large bodies and answers are: a folder, `valkey`, or `s3://bucket/prefix?endpoint=…&region=…`."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -37,6 +38,7 @@ class WorkerSettings:
 
         Raises:
             KeyError: a variable is missing.
+            BadPlaceError: `MOORAGE_OBJECTS` names no place.
         """
         return cls(
             queue_url=env["MOORAGE_QUEUE_URL"],
@@ -49,7 +51,7 @@ class WorkerSettings:
             probe_port=int(env["MOORAGE_PROBE_PORT"]),
             request_seconds=float(env["MOORAGE_REQUEST_SECONDS"]),
             lease_seconds=float(env.get("MOORAGE_LEASE_SECONDS", "15")),
-            objects=Path(env["MOORAGE_OBJECTS"]),
+            objects=parse_place(env["MOORAGE_OBJECTS"]),
         )
 
 

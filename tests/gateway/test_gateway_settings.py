@@ -7,6 +7,7 @@ import pytest
 from runtime.gateway.parsing import SettingsError
 from runtime.gateway.room import Most
 from runtime.gateway.settings import Settings
+from runtime.objects.places import FolderPlace, ValkeyPlace
 
 QUEUE = {"MOORAGE_QUEUE_URL": "valkey://127.0.0.1:7000"}
 
@@ -27,6 +28,7 @@ def test_only_the_queue_must_be_given() -> None:
         public_url="http://127.0.0.1:8484",
         grace_seconds=30,
         is_port_shared=False,
+        objects=FolderPlace(Path(".moorage/objects")),
         most=Most(clients=2000, body_mib=512, store_mib=20480),
     )
 
@@ -61,6 +63,7 @@ def test_every_setting_is_read() -> None:
     [
         ({}, "MOORAGE_QUEUE_URL is not set"),
         (QUEUE | {"MOORAGE_ALL_PORT": "70000"}, "MOORAGE_ALL_PORT: 70000 is no port"),
+        (QUEUE | {"MOORAGE_OBJECTS": "s3://"}, "MOORAGE_OBJECTS: s3:// names no bucket"),
         (QUEUE | {"MOORAGE_DOMAIN": "acme/x"}, "MOORAGE_DOMAIN: 'acme/x' is no domain"),
         (QUEUE | {"MOORAGE_PUBLIC_URL": "acme.example"}, "MOORAGE_PUBLIC_URL: 'acme.example' is no address"),
         (QUEUE | {"MOORAGE_PORT": "http"}, "MOORAGE_PORT: 'http' is no whole number"),
@@ -102,9 +105,11 @@ def test_settings_of_a_cluster_are_read() -> None:
         "MOORAGE_INNER_HOST": "10.0.0.7",
         "MOORAGE_NAMESPACE": "moorage",
         "MOORAGE_TOKENS": "/tokens/tokens.json",
+        "MOORAGE_OBJECTS": "valkey",
     }
 
     settings = Settings.from_environment(QUEUE | given)
 
     assert (settings.all_port, settings.inner_port, settings.inner_host) == (8485, 8486, "10.0.0.7")
     assert (settings.namespace, settings.tokens) == ("moorage", Path("/tokens/tokens.json"))
+    assert settings.objects == ValkeyPlace()

@@ -21,7 +21,7 @@ from runtime.gateway.registry import Endpoints
 from runtime.gateway.room import DEFAULT_MOST, Most
 from runtime.gateway.server import port_server
 from runtime.gateway.tracing import NO_TRACING, Tracing
-from runtime.objects import FolderObjects
+from runtime.objects import FolderObjects, Objects
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import Queue, ReplicaState, Taken
 from runtime.wire import (
@@ -251,6 +251,7 @@ async def gateway_stage(
     queue: Queue | None = None,
     tracing: Tracing = NO_TRACING,
     domain: str | None = None,
+    objects: Objects | None = None,
 ) -> AsyncIterator[Stage]:
     """A running gateway with these endpoints, or one public `embed`; its queue is in memory unless given."""
     places = Places(folder)
@@ -259,7 +260,7 @@ async def gateway_stage(
     source = FolderSource(places, places.tokens, structlog.get_logger())
     endpoints = Endpoints(source)
     await source.refresh(endpoints)
-    objects = FolderObjects(places.objects)
+    objects = FolderObjects(places.objects) if objects is None else objects
     inner_socket = listen("127.0.0.1", 0)
     inner_port = inner_socket.getsockname()[1]
     inner_socket.close()
@@ -271,7 +272,6 @@ async def gateway_stage(
         inner_url=f"http://127.0.0.1:{inner_port}",
         log=structlog.get_logger(),
         clock=asyncio.get_running_loop().time,
-        measure=objects.used_bytes,
         most=most,
         tracing=tracing,
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from runtime.objects import FolderObjects
+from runtime.objects import FolderObjects, Objects
+from runtime.objects.places import FolderPlace
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import Answer, Bounds, Caller, IdempotencyKey, NewRequest, Queue, RequestView
 from runtime.wire import AnswerHead, RequestHead, RequestState, new_request_id
@@ -94,7 +95,7 @@ class Scene:
     condition: Condition
     gateway: FakeGateway
     gateway_url: str
-    objects: FolderObjects
+    objects: Objects
 
     async def submit(
         self,
@@ -159,6 +160,7 @@ class StageHand:
         request_seconds: float = 5.0,
         lease_seconds: float = 5.0,
         queue: Queue | None = None,
+        objects: Objects | None = None,
     ) -> Scene:
         """Start a model that answers by `handler`, a gateway and the worker between them."""
         gateway = FakeGateway()
@@ -166,7 +168,7 @@ class StageHand:
         model_server = self._model_server = await self._serve("/{tail:.*}", _with_health(handler))
         connections = Connections(asyncio.get_running_loop().time)
         queue = queue or MemoryQueue(self.queue_clock)
-        objects = FolderObjects(self._folder)
+        objects = objects or FolderObjects(self._folder)
         settings = WorkerSettings(
             queue_url="",
             endpoint=ENDPOINT,
@@ -178,7 +180,7 @@ class StageHand:
             probe_port=0,
             request_seconds=request_seconds,
             lease_seconds=lease_seconds,
-            objects=self._folder,
+            objects=FolderPlace(self._folder),
         )
         model = Model(connections, settings.model_address, settings.health)
         clock = asyncio.get_running_loop().time

@@ -1,78 +1,15 @@
-"""Object store for what is too large to stand in the queue: request bodies and stored answers.
-
-`FolderObjects` keeps one file an object. A name is a request id and what it holds, so that no name can
-leave the folder; a half-written object is never seen, for it appears by a rename.
-"""
+"""Objects as files of one folder: one machine's store. A half-written one is never seen: it appears by a rename."""
 
 import asyncio
+import errno
 import os
-import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO
 
-from runtime.wire import is_request_id
-
-Kind = Literal["body", "answer"]
-CHUNK_BYTES = 256 * 1024
-"""How much is read or written at a time: the memory one transfer costs."""
-
-_NAME = re.compile(r"(?P<id>.+?)\.(?:body|[1-9][0-9]{0,2}\.answer)")
-
-
-class ObjectError(Exception):
-    """The object store refused; subclasses say why."""
-
-
-class BadNameError(ObjectError, ValueError):
-    """The text is no object name: a request id and `.body` or `.<attempt>.answer`."""
-
-
-class NoObjectError(ObjectError, LookupError):
-    """There is no such object (any more)."""
-
-
-def body_name(request_id: str) -> str:
-    """Where a request's body is kept."""
-    return f"{request_id}.body"
-
-
-def answer_name(request_id: str, attempt: int) -> str:
-    """Where an attempt's answer is kept; one a take, so that a late worker cannot overwrite another's."""
-    return f"{request_id}.{attempt}.answer"
-
-
-class Objects(Protocol):
-    """Named, write-once byte strings of any size. Every method raises BadNameError for a bad name."""
-
-    async def write(self, name: str, chunks: AsyncIterator[bytes]) -> int:
-        """Store all chunks under the name, whole or not at all; its size in bytes comes back."""
-        ...
-
-    def read(self, name: str) -> AsyncIterator[bytes]:
-        """The object, in chunks of at most 256 KiB.
-
-        Raises:
-            NoObjectError: at the first chunk, when there is none.
-        """
-        ...
-
-    async def size(self, name: str) -> int:
-        """Its size in bytes.
-
-        Raises:
-            NoObjectError: there is none.
-        """
-        ...
-
-    async def remove(self, name: str) -> None:
-        """Forget the object; no fault where there is none."""
-        ...
-
-    async def remove_older_than(self, seconds: float, now: float, kind: Kind) -> int:
-        """Forget objects of a kind written so long before `now` (epoch seconds); how many comes back."""
-        ...
+from runtime.objects.port import CHUNK_BYTES, Kind, NoObjectError, ObjectsFullError, check_name
 
 
 class FolderObjects:
@@ -87,8 +24,9 @@ class FolderObjects:
         unfinished = self._folder / f".{name}.{secrets.token_hex(4)}"
         file = await asyncio.to_thread(self._create, unfinished)
         try:
-            size = await _pour(chunks, file)
-            await asyncio.to_thread(_commit, file, unfinished, place)
+            with _full_disk_named():
+                size = await _pour(chunks, file)
+                await asyncio.to_thread(_commit, file, unfinished, place)
         except BaseException:
             file.close()
             unfinished.unlink(missing_ok=True)
@@ -127,9 +65,7 @@ class FolderObjects:
         return await asyncio.to_thread(self._remove_older_than, now - seconds, f".{kind}")
 
     def _place(self, name: str) -> Path:
-        match = _NAME.fullmatch(name)
-        if match is None or not is_request_id(match["id"]):
-            raise BadNameError(f"{name!r} is no object name")
+        check_name(name)
         return self._folder / name
 
     def _create(self, path: Path) -> BinaryIO:
@@ -146,6 +82,17 @@ class FolderObjects:
             except FileNotFoundError:
                 continue
         return removed
+
+
+@contextmanager
+def _full_disk_named() -> Iterator[None]:
+    """A disk without room is a full store."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise ObjectsFullError("the disk is full") from exc
+        raise
 
 
 async def _pour(chunks: AsyncIterator[bytes], file: BinaryIO) -> int:
