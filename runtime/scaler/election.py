@@ -36,7 +36,7 @@ class Terms:
     renew_seconds: float = 10.0
     """How long after a renewal the holder still acts."""
     retry_seconds: float = 2.0
-    """Between two tries to renew; between two to acquire up to twice as long, by chance."""
+    """Between two tries to renew; between two to acquire half as long to half as much again, by chance."""
     end_seconds: float = 2.0
     """Longest end of what only the leader does."""
 
@@ -102,7 +102,7 @@ class Election:
                     self._until = 0.0
                     self._show(leads=False)
             else:
-                await _either(stop, self._terms.retry_seconds * (1 + self._chance()))
+                await _either(stop, self._terms.retry_seconds * (0.5 + self._chance()))
         await self._release()
 
     async def _term(self, lead: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:

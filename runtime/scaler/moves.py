@@ -39,12 +39,12 @@ def plan_moves(desired: int, target: int, fleet: Fleet, view: EndpointView) -> M
         view: what `view_of_fleet` made of it.
     """
     alive = fleet.alive
-    is_deleting = len(alive) > target  # the ReplicaSet has not done yet what it was told
-    if desired >= target or is_deleting:
-        number = max(desired, target)
-        return Moves(number, unretire=_retired(view, alive) if len(alive) <= number else ())
-    if not fleet.is_settled:
+    if desired < target and not fleet.is_settled:
         return _plan_end(desired, target, alive, view)
+    number = max(desired, target)
+    is_deleting = fleet.is_settled and len(alive) > number  # the ReplicaSet has not done yet what it was told
+    if desired >= target or is_deleting:
+        return Moves(number, unretire=() if is_deleting else _retired(view, alive))
     if len(alive) < target and _is_exposed(alive, view):
         return Moves(target, unretire=_retired(view, alive))
     victims = _choose(alive, view, len(alive) - desired)

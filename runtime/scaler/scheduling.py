@@ -93,7 +93,7 @@ def _from_autoscaler(said: str, message: str, clean: Callable[[str], str]) -> Ca
 
 def _from_scheduler(message: str) -> Cause:
     """What the scheduler says of the nodes that there are."""
-    told = message.partition(" preemption:")[0]
+    told = message.partition(" preemption:")[0].replace("no new claims to deallocate", "").rstrip(" ,")
     low = told.lower()
     if any(word in low for word in _VOLUME):
         return Cause(Kind.VOLUME, f"cannot start: a volume is not to be had: {told}")

@@ -128,6 +128,20 @@ async def test_rollout_of_an_idle_endpoint_ends_at_zero(scene: Scene) -> None:
     assert scene.cluster.number() == 0
 
 
+async def test_stuck_surge_of_an_idle_endpoint_ends_at_zero(scene: Scene) -> None:
+    """More pods than the number says, for the new one never becomes ready."""
+    scene.record()
+    await scene.fleet("a", "b")
+    scene.cluster.add_pod("new", template="bbbb", ready=False)
+    await scene.join("new", ReplicaState.FAILING)
+    scene.now += 61
+    await scene.beat()
+
+    await scene.scaler().tend("embed", is_sweep=False)
+
+    assert scene.cluster.number() == 0
+
+
 async def test_partly_refused_end_of_a_rollout_changes_nothing(scene: Scene) -> None:
     """All or none: a number between would be shared out between two ReplicaSets."""
     scene.record()
