@@ -69,6 +69,9 @@ class _Recorder(mocks.MockMonitor):
                     dependencies=tuple(sorted({_place(urn) for urn in request.dependencies})),
                     protect=request.protect,
                     aliases=tuple(sorted({_alias(alias) for alias in request.aliases})),
+                    retained=request.retainOnDelete,
+                    ignored=tuple(sorted(request.ignoreChanges)),
+                    provider=_provider(request.provider),
                 )
             )
         untyped: Any = super()
@@ -109,6 +112,11 @@ def _place(urn: str) -> str:
     *_, types, name = urn.split("::", 3)
     own = types.rpartition("$")[2]
     return "" if own == "pulumi:pulumi:Stack" else f"{own}::{name}"
+
+
+def _provider(reference: str) -> str:
+    """Name of a provider, which is told as `urn::id`."""
+    return reference.rpartition("::")[0].rpartition("::")[2]
 
 
 def _alias(alias: Any) -> str:

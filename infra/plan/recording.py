@@ -22,6 +22,12 @@ class Resource:
     """`type::name` each, sorted."""
     protect: bool
     aliases: tuple[str, ...]
+    retained: bool = False
+    """Whether it outlives its removal from the program."""
+    ignored: tuple[str, ...] = ()
+    """Fields that somebody else writes."""
+    provider: str = ""
+    """Name of the provider that was asked for; empty for the default one. Fields from here on may lack in older recordings."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -59,5 +65,5 @@ class Recording:
 
 
 def _resource(value: Mapping[str, Any]) -> Resource:
-    lists = {key: tuple(value[key]) for key in ("dependencies", "aliases")}
+    lists = {key: tuple(value.get(key, ())) for key in ("dependencies", "aliases", "ignored")}
     return Resource(**{**value, **lists})

@@ -1,0 +1,86 @@
+"""What the program registers for the golden projects and for the stacks of this repository."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from support.recordings import ROOT, Case, record_once, write_project
+
+from infra.plan.recording import Recording
+from infra.project import stack_names
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+WHOLE = sorted(path.parent.name for path in GOLDEN.glob("*/Pulumi.prod.yaml"))
+"""Golden cases of whole plans."""
+PLANTED = "planted-value"
+"""Stands for the secrets of `own-hosts`, so that it can be looked for."""
+EDITED = """account: acme
+secrets:
+  db: {}
+  other: {}
+endpoints:
+  - name: first
+    image: ghcr.io/acme/first:1
+    hardware: a10g.1
+    replicas: {max: 2}
+    secrets: {DATABASE_URL: db}
+  - name: second
+    image: ghcr.io/acme/second:1
+    hardware: a10g.1
+    secrets: {DATABASE_URL: db}
+  - name: third
+    python: examples/sentiment
+"""
+STACK = """config:
+  moorage:backend: kubernetes
+  moorage:domain: models.example.com
+  moorage:images: {registry: ghcr.io/acme}
+  moorage:ingress: {hosts: each, public: {class_name: nginx, controller: nginx}}
+  moorage:secrets.db: {secure: "v1:abc"}
+  moorage:secrets.other: {secure: "v1:abc"}
+"""
+FIRST = "    image: ghcr.io/acme/first:1\n"
+EDITS: Mapping[str, tuple[str, str]] = {
+    "none": ("", ""),
+    "env": (FIRST, f"{FIRST}    env: {{MODE: fast}}\n"),
+    "image": ("first:1", "first:2"),
+    "hardware": ("hardware: a10g.1\n    replicas: {max: 2}", "hardware: l4.1\n    replicas: {max: 2}"),
+    "replicas": ("{max: 2}", "{max: 7}"),
+    "limits": (FIRST, f"{FIRST}    limits: {{request_seconds: 60}}\n"),
+    "secrets": ("{max: 2}\n    secrets: {DATABASE_URL: db}", "{max: 2}\n    secrets: {DATABASE_URL: other}"),
+    "timeout": (FIRST, f"{FIRST}    timeout: 5\n"),
+    "private": (FIRST, f"{FIRST}    ingress: private\n"),
+    "removed": (EDITED[EDITED.index("  - name: first") : EDITED.index("  - name: second")], ""),
+    "added": ("  - name: third\n", "  - name: fourth\n    image: a/b:1\n  - name: third\n"),
+}
+"""Edits of one endpoint: what is replaced by what."""
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder that all test workers of a run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(request.config, "workerinput") else own
+
+
+@pytest.fixture(scope="session")
+def recorded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
+    """The golden cases by name, and `stack-<name>` for each stack of the repository."""
+    cases = {}
+    for name in WHOLE:
+        texts = ((GOLDEN / name / file).read_text("utf-8") for file in ("endpoints.yaml", "Pulumi.prod.yaml"))
+        folder = write_project(tmp_path_factory.mktemp(name), *texts)
+        cases[name] = Case(folder, mask=PLANTED if name == "own-hosts" else "[secret]")
+    cases |= {f"stack-{name}": Case(ROOT, name) for name in stack_names(ROOT)}
+    return record_once(shared, "recorded", cases)
+
+
+@pytest.fixture(scope="session")
+def edited(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
+    """One project before (`none`) and after each edit."""
+    cases = {}
+    for name, (before, after) in EDITS.items():
+        assert EDITED.count(before) >= 1
+        folder = write_project(tmp_path_factory.mktemp(name), EDITED.replace(before, after, 1), STACK)
+        cases[name] = Case(folder)
+    return record_once(shared, "edited", cases)

@@ -1,0 +1,88 @@
+"""Runs the real program without an engine, for several projects, in a process of its own.
+
+Pulumi's runtime keeps its state in the module, and a look at pulumi_kubernetes costs seconds: so one process
+records many projects, and test workers share what one of them has recorded.
+"""
+
+import fcntl
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.plan.recording import Recording
+
+ROOT = Path(__file__).parent.parent.parent
+SECONDS = 90
+"""Longest that a batch may take; about 8 s on two idle cores."""
+TEMPLATE = """title: A model
+description: Made up for tests.
+route: /infer
+output: {output}
+license: {{name: MIT, source: nowhere}}
+defaults:
+  {source}
+  replicas: {{min: 0, max: 2}}
+input: {{type: object}}
+examples: [{{title: One, body: {{text: hello}}}}]
+"""
+PROGRAM = """
+import json, sys
+from pathlib import Path
+import infra.record as recorder
+
+for project, stack, mask in json.loads(sys.argv[1]):
+    recorder.MASK = mask
+    print(recorder.record(Path(project), stack).to_json())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A project, and the stack of it that is recorded; `mask` stands for each secret of the stack file."""
+
+    project: Path
+    stack: str = "prod"
+    mask: str = "[secret]"
+
+
+def write_project(folder: Path, endpoints: str, stack: str) -> Path:
+    """A project folder with two templates and the folder `examples/sentiment`."""
+    for place in ("examples/sentiment", "templates/ocr", "templates/speech", "stacks"):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    for place in ("examples/sentiment", "templates/ocr"):
+        (folder / place / "service.py").write_text("class Service: ...\n")
+    ocr = TEMPLATE.format(output="image", source="hardware: cpu")
+    speech = TEMPLATE.format(output="stream", source="image: ghcr.io/acme/speech:2")
+    (folder / "templates/ocr/template.yaml").write_text(ocr)
+    (folder / "templates/speech/template.yaml").write_text(speech)
+    (folder / "endpoints.yaml").write_text(endpoints)
+    (folder / "stacks/Pulumi.prod.yaml").write_text(stack)
+    return folder
+
+
+def record_once(shared: Path, name: str, cases: Mapping[str, Case]) -> dict[str, Recording]:
+    """Recordings by case; the first test worker makes them, the others read its file in `shared`."""
+    kept = shared / f"{name}.jsonl"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_text(_record(list(cases.values())))
+    lines = kept.read_text().splitlines()
+    return {key: Recording.from_json(line) for key, line in zip(cases, lines, strict=True)}
+
+
+def _record(cases: list[Case]) -> str:
+    asked = json.dumps([[str(each.project), each.stack, each.mask] for each in cases])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, asked],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
