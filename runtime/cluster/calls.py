@@ -56,7 +56,11 @@ async def call_json(call: Call, *args: object, seconds: float = CALL_SECONDS, **
     Raises:
         ClusterError: it refused, or did not answer in time.
     """
-    found = json.loads(await call_text(call, *args, seconds=seconds, **options))
+    text = await call_text(call, *args, seconds=seconds, **options)
+    try:
+        found = json.loads(text)
+    except ValueError as exc:
+        raise ClusterError(0, "the answer is no JSON") from exc
     if not isinstance(found, dict):
         raise ClusterError(0, "the answer is no object")
     return found

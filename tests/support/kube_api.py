@@ -108,8 +108,9 @@ class KubeApi:
         try:
             async with asyncio.timeout(float(request.query["timeoutSeconds"])):
                 while not drop.is_set():
+                    changed = self._changed
                     since = await self._send(response, path, since)
-                    await self._heard(drop)
+                    await _first(changed, drop)
             _cut(request)
         except TimeoutError:
             bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(self.version)}}}
@@ -119,21 +120,12 @@ class KubeApi:
         return response
 
     async def _send(self, response: web.StreamResponse, path: str, since: int) -> int:
-        changed = self._changed
-        for version, where, kind, found in self.events:
+        """Send what happened after a version; the version of the last of it comes back."""
+        for version, where, kind, found in list(self.events):
             if where == path and version > since:
                 await response.write(json.dumps({"type": kind, "object": found}).encode() + b"\n")
-        del changed
-        return self.version
-
-    async def _heard(self, drop: asyncio.Event) -> None:
-        """Wait for the next change or for the cut."""
-        waits = [asyncio.ensure_future(self._changed.wait()), asyncio.ensure_future(drop.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+                since = version
+        return since
 
     async def _single(self, request: web.Request) -> web.Response:
         path, _, name = request.path.rpartition("/")
@@ -196,6 +188,16 @@ async def serve_kube(api: KubeApi) -> AsyncIterator[ApiClient]:
         with suppress(TimeoutError):
             async with asyncio.timeout(2):
                 await runner.cleanup()
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of them is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def _cut(request: web.Request) -> None:
