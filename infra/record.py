@@ -119,15 +119,20 @@ def _state(request: Any) -> struct_pb2.Struct:
     Of an object in the cluster only name and namespace: the program reads no more of it, and Pulumi takes
     longer to turn the rest into its types than for anything else.
     """
-    inputs = request.object.fields
-    if not request.type.startswith(_KUBERNETES):
-        made = {"result": struct_pb2.Value(string_value=GENERATED)} if request.type == _RANDOM else {}
-        return struct_pb2.Struct(fields={**inputs, **made})
-    metadata = inputs["metadata"].struct_value.fields
-    place = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
-    told = {"metadata": struct_pb2.Value(struct_value=struct_pb2.Struct(fields=place))}
-    left_out = dict.fromkeys(inputs, struct_pb2.Value(null_value=struct_pb2.NULL_VALUE))
-    return struct_pb2.Struct(fields={**left_out, **told})
+    state = struct_pb2.Struct()
+    state.CopyFrom(request.object)
+    if request.type == _RANDOM:
+        state["result"] = GENERATED
+    if request.type.startswith(_KUBERNETES):
+        place = {key: state["metadata"][key] for key in ("name", "namespace") if key in state["metadata"]}
+        for key, value in request.object.fields.items():
+            # Not null: what an answer lacks, Pulumi takes from the inputs, whole.
+            match value.WhichOneof("kind"):
+                case "struct_value":
+                    state[key] = place if key == "metadata" else {}
+                case "list_value":
+                    state[key] = []
+    return state
 
 
 def _give_config(project: Path, stack: str) -> None:
