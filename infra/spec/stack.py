@@ -167,7 +167,7 @@ class IngressClass(Part):
     """Name of its IngressClass."""
     controller: Literal["traefik", "nginx", "other"] = Field(default="other", examples=["traefik"])
     """What it is, so that its time-outs and sizes are rendered; of `other` you set them yourself."""
-    annotations: dict[LabelKey, str] = Field(default={}, examples=["{example.com/waf: on}"])
+    annotations: dict[LabelKey, str] = Field(default={}, examples=['{example.com/waf: "on"}'])
     """Annotations that each of its Ingresses gets besides."""
 
 

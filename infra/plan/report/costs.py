@@ -1,7 +1,8 @@
 """Dollars an hour: at the fewest replicas, at the most, and at the load that is expected."""
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from infra.plan.facts import EndpointFacts
@@ -31,17 +32,32 @@ def costs_of(endpoint: EndpointFacts) -> Costs:
 def expected_replicas(endpoint: EndpointFacts) -> float | None:
     """How many replicas the expected load keeps on average; None without an expectation.
 
-    Requests are taken to come by chance (a Poisson process). On average rate x seconds of them run. One
-    replica stays for `timeout` after the last, so at least one is there whenever a request came within the
-    last seconds + timeout: a part 1 - exp(-rate x (seconds + timeout)) of the time. The larger of the two
-    counts, between min and max. Starts and the holding of further replicas are left out.
+    Requests are taken to come by chance (a Poisson process) and to be served at once, so the number that runs
+    is Poisson with the mean rate x seconds. The k-th replica is there while k run, and `timeout` longer: the
+    sum of those parts of the time, from the first to max, and all of it up to min. Starts are left out.
     """
     if endpoint.expected_requests_per_hour is None or endpoint.expected_seconds is None:
         return None
     rate = endpoint.expected_requests_per_hour / HOUR
-    running = rate * endpoint.expected_seconds
-    one = 1 - math.exp(-rate * (endpoint.expected_seconds + endpoint.timeout))
-    return min(max(running, one, endpoint.min), endpoint.max)
+    parts = _parts_of_time(rate, rate * endpoint.expected_seconds, endpoint.timeout)
+    return endpoint.min + sum(itertools.islice(parts, endpoint.min, endpoint.max))
+
+
+def _parts_of_time(rate: float, running: float, timeout: float) -> Iterator[float]:
+    """For the first replica, the second and so on: the part of the time in which it is there."""
+    below = 0.0
+    for level in itertools.count(1):
+        at = _poisson(level - 1, running)
+        below += at
+        # While fewer run than the level it is reached so often, and each time held for `timeout`.
+        reached = rate * at / below if below else math.inf
+        yield 1 - min(1.0, below) * math.exp(-reached * timeout)
+
+
+def _poisson(number: int, mean: float) -> float:
+    if not mean:
+        return float(number == 0)
+    return math.exp(number * math.log(mean) - mean - math.lgamma(number + 1))
 
 
 def total(costs: Iterable[Costs]) -> Costs:
