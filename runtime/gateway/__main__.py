@@ -1,17 +1,19 @@
 """`python -m runtime.gateway`: one gateway, told by its environment what to do (see `settings`)."""
 
 import asyncio
-import logging
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
-from structlog.tracebacks import ExceptionDictTransformer
 
 from runtime.gateway.addresses import make_addresses
 from runtime.gateway.assembly import assemble
 from runtime.gateway.listening import listen
+from runtime.gateway.log import make_log
 from runtime.gateway.parsing import SettingsError
 from runtime.gateway.registry import Endpoints, Source
 from runtime.gateway.server import Port, serve, stopping_on_signals
@@ -21,27 +23,8 @@ from runtime.gateway.tracing import Tracing, make_tracing
 from runtime.objects.places import BadPlaceError, open_objects
 from runtime.queue.valkey import ValkeyQueue
 
-PROCESSORS: tuple[structlog.typing.Processor, ...] = (
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    # Local variables hold bodies, tokens and secrets.
-    structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-    structlog.processors.JSONRenderer(),
-)
-"""What an event goes through on its way to a line of the log."""
-
-
-def make_log() -> structlog.typing.FilteringBoundLogger:
-    """JSON lines on standard error."""
-    structlog.configure(
-        processors=PROCESSORS,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
-    # uvicorn reports a broken-off answer as its application's fault; ours is logged where it happens.
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
-    log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gateway")
-    return log
+if TYPE_CHECKING:
+    from runtime.gateway.forwarding import Forwarding
 
 
 async def run(
@@ -65,7 +48,10 @@ async def run(
     )
     queue, endpoints = ValkeyQueue.connect(settings.queue_url), Endpoints(source)
     try:
-        async with open_objects(settings.objects, settings.queue_url) as objects:
+        async with (
+            open_objects(settings.objects, settings.queue_url) as objects,
+            _forwarding(settings.api_url, log) as forwarding,
+        ):
             gateway = assemble(
                 queue,
                 objects,
@@ -76,6 +62,7 @@ async def run(
                 clock=asyncio.get_running_loop().time,
                 most=settings.most,
                 tracing=tracing,
+                forwarding=forwarding,
             )
             ports = [Port(gateway.app_of(settings.port_ingress), clients)]
             if every is not None:
@@ -86,6 +73,20 @@ async def run(
         await queue.close()
         await asyncio.to_thread(tracing.close)
     log.info("stopped")
+
+
+@asynccontextmanager
+async def _forwarding(
+    url: str | None, log: structlog.typing.FilteringBoundLogger
+) -> "AsyncIterator[Forwarding | None]":
+    if url is None:
+        yield None
+        return
+    # One machine does without an HTTP client.
+    from runtime.gateway.forwarding import open_forwarding  # noqa: PLC0415 - as the comment says
+
+    async with open_forwarding(url, log) as forwarding:
+        yield forwarding
 
 
 def _inner_address(settings: Settings) -> str:
@@ -99,7 +100,7 @@ def _url_host(host: str) -> str:
 
 def main() -> int:
     """Run; the process's exit status."""
-    log = make_log()
+    log = make_log("gateway")
     try:
         settings = Settings.from_environment(os.environ)
         source = make_source(settings.state, settings.namespace, settings.tokens, log)

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.types import ASGIApp
@@ -23,6 +24,7 @@ from runtime.gateway.looks import Looks
 from runtime.gateway.metrics import Metrics
 from runtime.gateway.platform_api import PlatformApi
 from runtime.gateway.platform_app import platform_app
+from runtime.gateway.platform_host import PlatformHost
 from runtime.gateway.rates import Rates
 from runtime.gateway.registry import Endpoints
 from runtime.gateway.room import DEFAULT_MOST, MIB, Most, Room
@@ -34,6 +36,9 @@ from runtime.gateway.visible import Ingress, Visible
 from runtime.gateway.waiters import Waiters
 from runtime.objects import LIFE_SECONDS, Objects, ObjectsAwayError
 from runtime.queue.port import Caller, Queue
+
+if TYPE_CHECKING:
+    from runtime.gateway.forwarding import Forwarding
 
 CLEAN_SECONDS = 3600.0
 """How often old objects are removed."""
@@ -100,8 +105,12 @@ def assemble(
     clock: Callable[[], float],
     most: Most = DEFAULT_MOST,
     tracing: Tracing = NO_TRACING,
+    forwarding: "Forwarding | None" = None,
 ) -> Gateway:
-    """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's."""
+    """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's.
+
+    With `forwarding`, `/v1` is passed on; else it is served here.
+    """
     name = f"gateway-{secrets.token_hex(8)}"
     waiters, metrics = Waiters(), Metrics()
     room = Room(clock, most)
@@ -138,7 +147,7 @@ def assemble(
             sync=sync,
             asynchronous=asynchronous,
             health=health,
-            platform=_platform_host(api, visible, addresses, log),
+            platform=_platform_host(api, visible, forwarding, log),
             metrics=metrics,
             log=log,
         )
@@ -161,11 +170,18 @@ def assemble(
 
 
 def _platform_host(
-    api: PlatformApi, visible: Visible, addresses: Addresses, log: structlog.typing.FilteringBoundLogger
+    api: PlatformApi,
+    visible: Visible,
+    forwarding: "Forwarding | None",
+    log: structlog.typing.FilteringBoundLogger,
 ) -> ASGIApp:
     """What is not for an endpoint. Figures name all endpoints; on a domain scrapers have the inner port for them."""
     states = api.states(visible)
-    is_open = visible.ingress == "all" and not isinstance(addresses, DomainAddresses)
+    is_open = visible.ingress == "all" and not isinstance(api.addresses, DomainAddresses)
     figures = states.metrics_routes() if is_open else []
-    routes = [*states.health_routes(), *figures, *api.routes(visible)]
-    return platform_app(routes, addresses.hint, log)
+    own = [*states.health_routes(), *figures]
+    if forwarding is None:
+        return platform_app([*own, *api.routes(visible)], api.addresses.hint, log)
+    return PlatformHost(
+        platform_app(own, api.addresses.hint, log), forwarding, visible.ingress, api.room.is_leaving
+    )

@@ -4,7 +4,7 @@ GatewayError
 ├── the request:   UnknownRouteError UnknownHostError UnknownEndpointError UnknownRequestError
 │                  UnauthorizedError MethodError ForbiddenError MalformedRequestError BodyTooLargeError
 │                  BodyTimeoutError WebSocketError KeyTakenError NotDeadError
-├── not now:       FullError RateLimitedError QueueAwayError NotReadyError SwitchedOffError
+├── not now:       FullError RateLimitedError QueueAwayError ApiAwayError NotReadyError SwitchedOffError
 │                  GatewayFullError StoreFullError StoreAwayError StoppingError NotFinishedError
 ├── no answer:     WaitedTooLongError RanTooLongError FailedError DeadLetterError CancelledByUserError
 │                  LostError AnswerNotKeptError
@@ -175,6 +175,13 @@ class QueueAwayError(GatewayError):
 
     status = 503
     code = "queue-unavailable"
+
+
+class ApiAwayError(GatewayError):
+    """The platform API cannot be reached, or broke off before it answered."""
+
+    status = 503
+    code = "api-unavailable"
 
 
 class NotReadyError(GatewayError):

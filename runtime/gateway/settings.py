@@ -35,6 +35,8 @@ class Settings:
     """`MOORAGE_INNER_PORT`: workers' port; any free one unless given."""
     inner_host: str | None
     """`MOORAGE_INNER_HOST`: where workers reach `inner_port`, which listens on `host` then; absent: on loopback."""
+    api_url: str | None
+    """`MOORAGE_API_URL`: the platform API to which `/v1` is passed on; absent: it is served here."""
     public_url: str
     """`MOORAGE_PUBLIC_URL`: address for clients that send no usable Host; of the domain or `port` unless given."""
     grace_seconds: float
@@ -68,6 +70,7 @@ class Settings:
             domain=domain,
             inner_port=read_port(given, "MOORAGE_INNER_PORT", 0),
             inner_host=given.get("MOORAGE_INNER_HOST"),
+            api_url=read_url(given, "MOORAGE_API_URL"),
             public_url=read_url(given, "MOORAGE_PUBLIC_URL")
             or (f"https://api.{domain}" if domain else f"http://127.0.0.1:{port}"),
             grace_seconds=read_number(given, "MOORAGE_GRACE_SECONDS", 30),

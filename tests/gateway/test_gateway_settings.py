@@ -24,6 +24,7 @@ def test_only_the_queue_must_be_given() -> None:
         all_port=None,
         domain=None,
         inner_host=None,
+        api_url=None,
         inner_port=0,
         public_url="http://127.0.0.1:8484",
         grace_seconds=30,
@@ -106,6 +107,7 @@ def test_settings_of_a_cluster_are_read() -> None:
         "MOORAGE_NAMESPACE": "moorage",
         "MOORAGE_TOKENS": "/tokens/tokens.json",
         "MOORAGE_OBJECTS": "valkey",
+        "MOORAGE_API_URL": "http://api.moorage.svc:8484/",
     }
 
     settings = Settings.from_environment(QUEUE | given)
@@ -113,3 +115,4 @@ def test_settings_of_a_cluster_are_read() -> None:
     assert (settings.all_port, settings.inner_port, settings.inner_host) == (8485, 8486, "10.0.0.7")
     assert (settings.namespace, settings.tokens) == ("moorage", Path("/tokens/tokens.json"))
     assert settings.objects == ValkeyPlace()
+    assert settings.api_url == "http://api.moorage.svc:8484"

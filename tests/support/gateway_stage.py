@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 
 from runtime.gateway.addresses import make_addresses
 from runtime.gateway.assembly import Gateway, assemble
+from runtime.gateway.forwarding import Forwarding
 from runtime.gateway.listening import listen
 from runtime.gateway.record_files import FolderSource
 from runtime.gateway.registry import Endpoints
@@ -252,6 +253,7 @@ async def gateway_stage(
     tracing: Tracing = NO_TRACING,
     domain: str | None = None,
     objects: Objects | None = None,
+    forwarding: Forwarding | None = None,
 ) -> AsyncIterator[Stage]:
     """A running gateway with these endpoints, or one public `embed`; its queue is in memory unless given."""
     places = Places(folder)
@@ -274,6 +276,7 @@ async def gateway_stage(
         clock=asyncio.get_running_loop().time,
         most=most,
         tracing=tracing,
+        forwarding=forwarding,
     )
     async with (
         served(gateway.clients) as port,
