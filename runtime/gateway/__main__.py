@@ -63,6 +63,7 @@ async def run(
                 most=settings.most,
                 tracing=tracing,
                 forwarding=forwarding,
+                proxies=settings.proxies,
             )
             ports = [Port(gateway.app_of(settings.port_ingress), clients)]
             if every is not None:

@@ -19,7 +19,7 @@ from runtime.gateway.errors import (
     WebSocketError,
 )
 from runtime.gateway.health import Health
-from runtime.gateway.incoming import Incoming, read_incoming
+from runtime.gateway.incoming import Incoming, client_behind, read_incoming
 from runtime.gateway.intake import Call
 from runtime.gateway.keys import read_key
 from runtime.gateway.metrics import Metrics
@@ -53,6 +53,7 @@ class GatewayApp:
         asynchronous: AsyncCalls,
         health: Health,
         platform: ASGIApp,
+        proxies: int,
         metrics: Metrics,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
@@ -65,12 +66,14 @@ class GatewayApp:
         self._asynchronous = asynchronous
         self._health = health
         self._platform = platform
+        self._proxies = proxies
         self._metrics = metrics
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         incoming = read_incoming(scope)
+        incoming.client = client_behind(incoming, self._proxies)
         reader = BodyReader(receive)
         try:
             destination = self._addresses.destination_of(incoming)
@@ -86,7 +89,15 @@ class GatewayApp:
             return
         self._metrics.came(self._visible.ingress, "endpoint")
         reader.most_bytes = served.most_body_bytes
-        call = Call(new_request_id(served.name), served, incoming, destination.target, reader, send)
+        call = Call(
+            new_request_id(served.name),
+            served,
+            incoming,
+            destination.target,
+            reader,
+            send,
+            ingress=self._visible.ingress,
+        )
         with self._tracing.span(call):
             await self._serve(call, destination)
 

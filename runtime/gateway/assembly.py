@@ -106,10 +106,11 @@ def assemble(
     most: Most = DEFAULT_MOST,
     tracing: Tracing = NO_TRACING,
     forwarding: "Forwarding | None" = None,
+    proxies: int = 0,
 ) -> Gateway:
     """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's.
 
-    With `forwarding`, `/v1` is passed on; else it is served here.
+    With `forwarding`, `/v1` is passed on; else it is served here. So many `proxies` in front name their clients.
     """
     name = f"gateway-{secrets.token_hex(8)}"
     waiters, metrics = Waiters(), Metrics()
@@ -148,6 +149,7 @@ def assemble(
             asynchronous=asynchronous,
             health=health,
             platform=_platform_host(api, visible, forwarding, log),
+            proxies=proxies,
             metrics=metrics,
             log=log,
         )

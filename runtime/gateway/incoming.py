@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from starlette.types import Scope
 
@@ -100,6 +101,22 @@ def read_incoming(scope: Scope) -> Incoming:
         key=noted.get(_KEY, b"").decode("latin-1"),
         passed_on=passed_on,
     )
+
+
+def client_behind(incoming: Incoming, proxies: int) -> str:
+    """Address of the client behind so many proxies that each add the one they see to X-Forwarded-For.
+
+    What stands before theirs is the client's own word. Without as many entries, or where one is no address, it
+    is the other end of the connection.
+    """
+    if not proxies:
+        return incoming.client
+    forwarded = next(value for name, value in incoming.passed_on if name == b"x-forwarded-for")
+    chain = [entry.strip() for entry in forwarded.decode("latin-1").split(",")]
+    try:
+        return str(ip_address(chain[-1 - proxies]))
+    except (IndexError, ValueError):
+        return incoming.client
 
 
 def is_localhost(host: str) -> bool:

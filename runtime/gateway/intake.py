@@ -51,6 +51,8 @@ class Call:
     target: str
     body: BodyReader
     send: Send
+    ingress: str = "all"
+    """Which port it came by."""
     priority: int = 1
     caller: str = ""
     """Who calls: a token's name or an address, told apart."""

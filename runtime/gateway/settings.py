@@ -43,6 +43,8 @@ class Settings:
     """`MOORAGE_GRACE_SECONDS`: how long requests may still finish after SIGTERM; 30 unless given."""
     is_port_shared: bool
     """`MOORAGE_REUSE_PORT`: `1` lets a successor listen on `port` before this gateway has left; off unless given."""
+    proxies: int
+    """`MOORAGE_PROXIES`: proxies in front that each add their client to X-Forwarded-For; 0 unless given."""
     objects: Place
     """`MOORAGE_OBJECTS`: a folder, `valkey`, or `s3://bucket/prefix?endpoint=…&region=…`; below `state` unless given."""
     most: Most
@@ -75,6 +77,7 @@ class Settings:
             or (f"https://api.{domain}" if domain else f"http://127.0.0.1:{port}"),
             grace_seconds=read_number(given, "MOORAGE_GRACE_SECONDS", 30),
             is_port_shared=bool(read_number(given, "MOORAGE_REUSE_PORT", 0)),
+            proxies=read_number(given, "MOORAGE_PROXIES", 0),
             objects=read_place(given, "MOORAGE_OBJECTS", Places(state).objects),
             most=Most(
                 clients=read_number(given, "MOORAGE_MOST_CLIENTS", DEFAULT_MOST.clients),

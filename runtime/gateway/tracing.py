@@ -74,6 +74,7 @@ class OpenTelemetryTracing:
                 "http.route": f"/e/{call.served.name}",
                 "url.scheme": incoming.scheme,
                 "moorage.endpoint": call.served.name,
+                "moorage.ingress": call.ingress,
             },
         ) as span:
             carrier: dict[str, str] = {}

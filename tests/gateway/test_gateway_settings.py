@@ -29,6 +29,7 @@ def test_only_the_queue_must_be_given() -> None:
         public_url="http://127.0.0.1:8484",
         grace_seconds=30,
         is_port_shared=False,
+        proxies=0,
         objects=FolderPlace(Path(".moorage/objects")),
         most=Most(clients=2000, body_mib=512, store_mib=20480),
     )
@@ -45,6 +46,7 @@ def test_every_setting_is_read() -> None:
         "MOORAGE_GRACE_SECONDS": "900",
         "MOORAGE_REUSE_PORT": "1",
         "MOORAGE_MOST_CLIENTS": "7",
+        "MOORAGE_PROXIES": "2",
         "MOORAGE_MOST_BODY_MIB": "8",
         "MOORAGE_MOST_STORE_MIB": "9",
     }
@@ -56,6 +58,7 @@ def test_every_setting_is_read() -> None:
     assert settings.public_url == "https://api.acme.example"
     assert settings.grace_seconds == 900
     assert settings.is_port_shared
+    assert settings.proxies == 2
     assert settings.most == Most(clients=7, body_mib=8, store_mib=9)
 
 

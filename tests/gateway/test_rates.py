@@ -132,3 +132,29 @@ async def test_changed_rate_holds_without_a_restart(tmp_path: Path) -> None:
         assert "ratelimit" not in before.headers
         assert [answer.status_code for answer in after] == [201, 429]
         assert (await stage.queue.look("embed")).waiting == 2
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "statuses"),
+    [
+        # The proxy adds the address that it sees: who calls may write what he likes before it.
+        (1, ["spoof-1, 203.0.113.1", "spoof-2, 203.0.113.1", "203.0.113.2"], [201, 429, 201]),
+        (2, ["203.0.113.1, 10.0.0.2", "203.0.113.1, 10.0.0.3", "203.0.113.2, 10.0.0.2"], [201, 429, 201]),
+        # Without proxies the header is the client's own word, and what is no address is nobody's.
+        (0, ["203.0.113.1", "203.0.113.2", "203.0.113.3"], [201, 429, 429]),
+        (1, ["no address", "nor this", "2001:db8::1"], [201, 429, 201]),
+        (3, ["203.0.113.1", "203.0.113.2", ""], [201, 429, 429]),
+    ],
+)
+async def test_callers_behind_proxies_are_told_apart(
+    tmp_path: Path, proxies: int, forwarded: list[str], statuses: list[int]
+) -> None:
+    """By the address that the outermost proxy saw."""
+    quickstart = record(quickstart=Rate(count=1, seconds=3600))
+    async with gateway_stage(tmp_path, quickstart, proxies=proxies) as stage:
+        answers = [
+            await stage.client.post("/e/embed/x", headers={**ASYNC, "x-forwarded-for": each})
+            for each in forwarded
+        ]
+
+    assert [answer.status_code for answer in answers] == statuses

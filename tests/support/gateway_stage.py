@@ -254,6 +254,7 @@ async def gateway_stage(
     domain: str | None = None,
     objects: Objects | None = None,
     forwarding: Forwarding | None = None,
+    proxies: int = 0,
 ) -> AsyncIterator[Stage]:
     """A running gateway with these endpoints, or one public `embed`; its queue is in memory unless given."""
     places = Places(folder)
@@ -277,6 +278,7 @@ async def gateway_stage(
         most=most,
         tracing=tracing,
         forwarding=forwarding,
+        proxies=proxies,
     )
     async with (
         served(gateway.clients) as port,
