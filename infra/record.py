@@ -124,15 +124,18 @@ def _state(request: Any) -> struct_pb2.Struct:
     if request.type == _RANDOM:
         state["result"] = GENERATED
     if request.type.startswith(_KUBERNETES):
-        place = {key: state["metadata"][key] for key in ("name", "namespace") if key in state["metadata"]}
         for key, value in request.object.fields.items():
             # Not null: what an answer lacks, Pulumi takes from the inputs, whole.
             match value.WhichOneof("kind"):
                 case "struct_value":
-                    state[key] = place if key == "metadata" else {}
+                    state[key] = _place_of(value.struct_value) if key == "metadata" else {}
                 case "list_value":
                     state[key] = []
     return state
+
+
+def _place_of(metadata: struct_pb2.Struct) -> dict[str, str]:
+    return {key: metadata[key] for key in ("name", "namespace") if key in metadata}
 
 
 def _give_config(project: Path, stack: str) -> None:
