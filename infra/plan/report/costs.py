@@ -50,8 +50,7 @@ def _parts_of_time(rate: float, running: float, timeout: float) -> Iterator[floa
         at = _poisson(level - 1, running)
         below += at
         # While fewer run than the level it is reached so often, and each time held for `timeout`.
-        reached = rate * at / below if below else math.inf
-        yield 1 - min(1.0, below) * math.exp(-reached * timeout)
+        yield 1 - min(1.0, below) * math.exp(-rate * at / below * timeout) if below else 1.0
 
 
 def _poisson(number: int, mean: float) -> float:
