@@ -11,14 +11,18 @@ from pathlib import Path
 import httpx
 import pytest
 from support.gateway_stage import OWNER, record, write_records
+from support.kube_api import KubeApi, serve_kube
+from support.polling import until
 from support.valkey_server import ValkeyServer, free_port
 
 from runtime.queue.port import ReplicaState
 from runtime.queue.valkey import ValkeyQueue
-from runtime.wire import AccountRecord
+from runtime.wire import AccountRecord, Record
+from runtime.wire.cluster import LABEL_RECORD, RECORD_KEY
 from runtime.wire.places import Places
 
 DOMAIN = "moorage.example"
+RECORDS = "/api/v1/namespaces/moorage/configmaps"
 
 
 async def ask(port: int, host: str, path: str, method: str = "GET", **headers: str) -> httpx.Response:
@@ -95,3 +99,79 @@ async def test_gateway_of_a_domain_as_a_process(tmp_path: Path) -> None:
     assert refused.json()["error"]["code"] == "stopping"
     assert process.returncode == 0
     assert json.loads(log.splitlines()[-1])["event"] == "stopped"
+
+
+def put_record(kube: KubeApi, kind: str, name: str, found: Record) -> None:
+    """Write a record's ConfigMap, as the plan does."""
+    metadata = {"name": name, "namespace": "moorage", "labels": {LABEL_RECORD: kind}}
+    kube.put(RECORDS, {"metadata": metadata, "data": {RECORD_KEY: found.model_dump_json()}})
+
+
+def kubeconfig(folder: Path, server: str) -> str:
+    """A file that leads to an API."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "clusters": [{"name": "test", "cluster": {"server": server}}],
+        "users": [{"name": "test", "user": {}}],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+async def until_status(status: int, port: int, endpoint: str) -> None:
+    """Wait until an endpoint's health path is answered so."""
+    async with asyncio.timeout(15):
+        while (await ask(port, f"{endpoint}-acme.{DOMAIN}", "/healthcheck")).status_code != status:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.timeout(60)
+async def test_gateway_of_a_namespace_as_a_process(tmp_path: Path) -> None:
+    """Not ready before ConfigMaps were read; follows them; goes on with the last ones while the API is away."""
+    kube = KubeApi(hang=asyncio.Event())
+    put_record(kube, "endpoint", "endpoint-embed", record("embed"))
+    put_record(kube, "account", "account", AccountRecord(account="acme"))
+    port, inner = free_port(), free_port()
+    with ValkeyServer(tmp_path) as valkey:
+        async with serve_kube(kube) as client:
+            settings = {
+                "KUBECONFIG": kubeconfig(tmp_path, str(client.configuration.host)),
+                "MOORAGE_QUEUE_URL": valkey.url,
+                "MOORAGE_NAMESPACE": "moorage",
+                "MOORAGE_TOKENS": str(tmp_path / "tokens.json"),
+                "MOORAGE_OBJECTS": "valkey",
+                "MOORAGE_DOMAIN": DOMAIN,
+                "MOORAGE_PORT": str(port),
+                "MOORAGE_INNER_PORT": str(inner),
+                "MOORAGE_GRACE_SECONDS": "1",
+            }
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "runtime.gateway", env={**os.environ, **settings}
+            )
+            try:
+                await until(lambda: bool(kube.asked))
+                unread = await ask(inner, "x", "/healthz")
+                assert kube.hang is not None
+                kube.hang.set()
+                await until_ready(inner)
+                await until_status(503, port, "embed")
+
+                put_record(kube, "endpoint", "endpoint-chat", record("chat"))
+                await until_status(503, port, "chat")
+                kube.delete(RECORDS, "endpoint-chat")
+                await until_status(404, port, "chat")
+                kube.refusals = [500] * 1000
+                kube.drop()
+                await until(lambda: len(kube.refusals) < 999)
+                away = await ask(port, f"embed-acme.{DOMAIN}", "/healthcheck")
+            finally:
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
+
+    assert unread.status_code == 503
+    assert away.json()["error"]["code"] == "not-ready"
+    assert process.returncode == 0
