@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import pulumi
 
 from infra.spec.errors import Fault, SpecError
+from infra.spec.fields import type_at
 from infra.spec.load_stack import PROJECT, SECRETS, check_settings
 from infra.spec.stack import Stack
 from infra.spec.wording import path_text
@@ -20,7 +21,7 @@ def read_settings(config: pulumi.Config, stack: str) -> Stack:
     """
     given = {key: config.get(key) for key in Stack.model_fields}
     settings, findings = check_settings(
-        {key: _decoded(text) for key, text in given.items() if text is not None}
+        {key: text if _is_text(key) else _decoded(text) for key, text in given.items() if text is not None}
     )
     if findings or settings is None:
         name = f"stacks/Pulumi.{stack}.yaml"
@@ -35,6 +36,12 @@ def read_secrets(config: pulumi.Config, names: frozenset[str]) -> Mapping[str, p
     """Those of the named secrets that have a value in the stack."""
     found = {name: config.get_secret(f"{SECRETS}{name}") for name in sorted(names)}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _is_text(key: str) -> bool:
+    """Whether the setting is text, so that a context called `true` stays one."""
+    kind = type_at(Stack, (key,))
+    return kind is str or get_origin(kind) is Literal
 
 
 def _decoded(text: str) -> Any:
