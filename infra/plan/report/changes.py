@@ -118,7 +118,9 @@ def _field_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Itera
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every leaf with its path; items of a list by their name, where they have one."""
+    """Every leaf with its path; items of a list by their name, where they have one, JSON as what it says."""
+    if path.endswith(".json") and isinstance(value, str):
+        value = _json(value)
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             step = f"[{key}]" if "/" in key else f".{key}" if path else key
@@ -129,6 +131,13 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _flat(item, f"{path}[{named if isinstance(named, str) else at}]")
     else:
         yield path, value
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _shown(value: Any) -> str:
