@@ -9,8 +9,8 @@ from infra.plan.manifests.parts import (
     labels_of,
     metadata,
     object_keys,
+    own_resources_of,
     pull_secrets,
-    resources_of,
     spread,
     variable_from_pod,
     variable_from_secret,
@@ -187,7 +187,7 @@ def _gateway_container(gateway: GatewayPlan) -> Manifest:
         "lifecycle": {"preStop": {"sleep": {"seconds": LEAVE_SECONDS}}},
         "livenessProbe": http_probe("/healthz", INNER_PORT, period=10, failures=6, seconds=5),
         "readinessProbe": http_probe("/healthz", INNER_PORT, period=2, failures=2),
-        "resources": resources_of(gateway.size),
+        "resources": own_resources_of(gateway.size),
         "startupProbe": http_probe("/healthz", INNER_PORT, period=1, failures=120),
     }
 
@@ -204,7 +204,7 @@ def _api_container(api: ApiPlan) -> Manifest:
         "lifecycle": {"preStop": {"sleep": {"seconds": LEAVE_SECONDS}}},
         "livenessProbe": http_probe("/healthz", API_PORT, period=10, failures=6, seconds=5),
         "readinessProbe": http_probe("/healthz", API_PORT, period=2, failures=2),
-        "resources": resources_of(api.size),
+        "resources": own_resources_of(api.size),
         "startupProbe": http_probe("/healthz", API_PORT, period=1, failures=120),
     }
 

@@ -21,6 +21,8 @@ RESTRICTED: Mapping[str, Any] = {
     "readOnlyRootFilesystem": True,
     "runAsNonRoot": True,
 }
+OWN_DISK: Mapping[str, str] = {"limits": "2Gi", "requests": "128Mi"}
+"""Of a node's disk; the limit is above the largest scratch volume and kubelet's kept logs together."""
 POD_RESTRICTED: Mapping[str, Any] = {
     "runAsGroup": USER,
     "runAsNonRoot": True,
@@ -50,6 +52,16 @@ def resources_of(size: Size) -> Manifest:
         "limits": {"cpu": cpu_text(size.cpu_limit), "memory": memory},
         "requests": {"cpu": cpu_text(size.cpu), "memory": memory},
     }
+
+
+def own_resources_of(size: Size) -> Manifest:
+    """The same for a container of the platform's own, and its part of the node's disk: logs and scratch files.
+
+    Replicas get none. A limit on one container counts for all that its pod writes, the weights that a model
+    downloads too; of a node that is full, kubelet takes the pod that wrote most beyond its request.
+    """
+    sizes = resources_of(size)
+    return {key: {**sizes[key], "ephemeral-storage": own} for key, own in OWN_DISK.items()}
 
 
 def variables(given: Iterable[tuple[str, str]]) -> list[Manifest]:

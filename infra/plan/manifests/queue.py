@@ -8,7 +8,7 @@ from infra.plan.manifests.parts import (
     disruption_budget,
     labels_of,
     metadata,
-    resources_of,
+    own_resources_of,
 )
 from infra.plan.values import QueuePlan
 from runtime.wire.cluster import QUEUE_PORT
@@ -142,7 +142,7 @@ def stateful_set(plan: QueuePlan) -> Manifest:
 def _pod(plan: QueuePlan) -> Manifest:
     ping = {"exec": {"command": ["valkey-cli", "--user", "probe", "--pass", "", "-e", "ping"]}}
     data = {"mountPath": "/data", "name": "data"}
-    size = resources_of(plan.size)
+    size = own_resources_of(plan.size)
     return {
         "automountServiceAccountToken": False,
         "containers": [

@@ -8,8 +8,8 @@ from infra.plan.manifests.parts import (
     http_probe,
     labels_of,
     metadata,
+    own_resources_of,
     pull_secrets,
-    resources_of,
     spread,
     variable_from_pod,
     variable_from_secret,
@@ -117,7 +117,7 @@ def _container(scaler: ScalerPlan) -> Manifest:
             *(keda if scaler.mode == "keda" else []),
         ],
         "readinessProbe": http_probe("/healthz", SCALER_PORT, period=5, failures=2),
-        "resources": resources_of(scaler.size),
+        "resources": own_resources_of(scaler.size),
         "securityContext": dict(RESTRICTED),
         "startupProbe": http_probe("/healthz", SCALER_PORT, period=1, failures=120),
     }
