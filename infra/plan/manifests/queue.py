@@ -14,8 +14,8 @@ from infra.plan.values import QueuePlan
 from runtime.wire.cluster import QUEUE_PORT
 
 QUEUE = "queue"
-VALKEY_USER = 999
-"""User of the official image. Source: its Dockerfile, valkey-io/valkey-container."""
+VALKEY_USER = 65533
+"""Above all users of hosts, and none of another program's; the server needs no name and no home."""
 STOP_SECONDS = 120
 """Grace in which it writes the rest of its journal."""
 CONFIG_HASH = "moorage.dev/config-hash"
