@@ -59,6 +59,7 @@ class Scaler:
             reasons=self._reporter,
             metrics=self.metrics,
             log=log,
+            clock=clock,
             require_lead=self.election.require,
             writes_scale=not settings.is_keda,
         )

@@ -61,6 +61,7 @@ class Tending:
         reasons: Reasons,
         metrics: Metrics,
         log: FilteringBoundLogger,
+        clock: Callable[[], float],
         require_lead: Callable[[], None],
         writes_scale: bool,
     ) -> None:
@@ -73,6 +74,7 @@ class Tending:
             reasons: causes of waiting.
             metrics: figures of each look.
             log: one line a changed number.
+            clock: a steady one, in seconds.
             require_lead: raises NotLeadingError once another one leads; asked before every write.
             writes_scale: whether the numbers are written here, or read by KEDA from the queue.
         """
@@ -84,7 +86,7 @@ class Tending:
         self._log = log
         self._require_lead = require_lead
         self._writes_scale = writes_scale
-        self._lowering = Lowering(queue, cluster, require_lead)
+        self._lowering = Lowering(queue, cluster, require_lead, clock)
         self._outlooks: dict[str, Outlook] = {}
         self._told: dict[str, tuple[int, int, str, float]] = {}
 
@@ -158,6 +160,8 @@ class Tending:
         number = moves.number
         if number < target:
             number = await self._lowering.prepare(fleet, moves, target)
+        if number != target or moves.number >= target:
+            self._lowering.forget(fleet.endpoint)
         if number != target:
             await self._write(fleet, number, target)
         if moves.unretire:

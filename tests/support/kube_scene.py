@@ -88,9 +88,16 @@ class Scene:
             reasons=self.told,
             metrics=self.metrics,
             log=structlog.get_logger(),
+            clock=lambda: self.now,
             require_lead=lambda: None,
             writes_scale=writes_scale,
         )
+
+    async def lower(self, scaler: Tending, endpoint: str = "embed") -> None:
+        """Two looks a second apart: costs stand for a while before a number sinks."""
+        await scaler.tend(endpoint, is_sweep=False)
+        self.now += 1
+        await scaler.tend(endpoint, is_sweep=False)
 
     def record(self, name: str = "embed", *, least: int = 0, most: int = 4, timeout: int = 60) -> None:
         """Add an endpoint's record, or change it."""
