@@ -166,7 +166,7 @@ async def start(module: str, **settings: str) -> tuple[asyncio.subprocess.Proces
         sys.executable, "-m", module, env={**os.environ, **settings}, stderr=asyncio.subprocess.PIPE
     )
     assert process.stderr is not None
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while line := await process.stderr.readline():
             entry = json.loads(line)
             if entry["event"] == "listening":
@@ -184,7 +184,7 @@ async def end(process: asyncio.subprocess.Process) -> int:
 
 async def answers(ask: Callable[[], "asyncio.Future[httpx.Response]"], status: int) -> None:
     """Wait for an answer of that status."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while True:
             with contextlib.suppress(httpx.TransportError):
                 if (await ask()).status_code == status:
@@ -192,7 +192,7 @@ async def answers(ask: Callable[[], "asyncio.Future[httpx.Response]"], status: i
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_programs_work_together(tmp_path: Path) -> None:
     """API and gateway as processes with large bodies in Valkey: accepted, polled; the API comes and goes."""
     write_records(Places(tmp_path), [record()])

@@ -35,7 +35,7 @@ async def ask(port: int, host: str, path: str, method: str = "GET", **headers: s
 
 async def until_ready(inner_port: int) -> None:
     """Wait for the probe."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while True:
             with contextlib.suppress(httpx.TransportError):
                 if (await ask(inner_port, "x", "/healthz")).status_code == 200:
@@ -43,7 +43,7 @@ async def until_ready(inner_port: int) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_gateway_of_a_domain_as_a_process(tmp_path: Path) -> None:
     """Each port shows what it may, workers are told the inner host, and SIGTERM ends all of it."""
     places, tokens = Places(tmp_path / "state"), tmp_path / "mounted.json"
@@ -124,12 +124,13 @@ def kubeconfig(folder: Path, server: str) -> str:
 
 async def until_status(status: int, port: int, endpoint: str) -> None:
     """Wait until an endpoint's health path is answered so."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while (await ask(port, f"{endpoint}-acme.{DOMAIN}", "/healthcheck")).status_code != status:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 async def test_gateway_of_a_namespace_as_a_process(tmp_path: Path) -> None:
     """Not ready before ConfigMaps were read; follows them; goes on with the last ones while the API is away."""
     kube = KubeApi(hang=asyncio.Event())
@@ -153,7 +154,7 @@ async def test_gateway_of_a_namespace_as_a_process(tmp_path: Path) -> None:
                 sys.executable, "-m", "runtime.gateway", env={**os.environ, **settings}
             )
             try:
-                await until(lambda: bool(kube.asked))
+                await until(lambda: bool(kube.asked), 40)
                 unread = await ask(inner, "x", "/healthz")
                 assert kube.hang is not None
                 kube.hang.set()
