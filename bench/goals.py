@@ -4,11 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.figures import Line, Spread
+from bench.plan import PlanLine, resources_per_endpoint
 from bench.workloads import EVERYSEC
 
 MOST_P50_MS = 2.0
 MOST_P99_MS = 5.0
 LEAST_REQUESTS_PER_SECOND = 800.0
+MOST_PLAN_SECONDS = {100: 5.0, 1000: 40.0}
+"""By the number of endpoints."""
+MOST_RESOURCES_PER_ENDPOINT = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,20 @@ def verdicts(key: str, is_pinned: bool, lines: Sequence[Line]) -> tuple[Verdict,
                 lambda value: value >= LEAST_REQUESTS_PER_SECOND,
             ),
         )
+    return tuple(verdict for verdict in found if verdict is not None)
+
+
+def plan_verdicts(lines: Sequence[PlanLine]) -> tuple[Verdict, ...]:
+    """The goals of `make plan`."""
+    found = [
+        _at_most(f"{line.endpoints:,} endpoints in at most {limit:g} s", line.seconds, limit)
+        for line in lines
+        if (limit := MOST_PLAN_SECONDS.get(line.endpoints)) is not None
+    ]
+    each = resources_per_endpoint(lines)
+    most = MOST_RESOURCES_PER_ENDPOINT
+    if each is not None:
+        found.append(Verdict(f"at most {most:g} resources an endpoint", each, each <= most))
     return tuple(verdict for verdict in found if verdict is not None)
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from bench.figures import Line, Spread, quantile
 from bench.goals import Verdict
 from bench.measure import Sample
+from bench.plan import PlanLine
 from bench.workloads import Workload
 
 Cell = Callable[[Line], str]
@@ -41,7 +42,27 @@ def show(result: Result, console: Console) -> None:
     else:
         rows = [[cell(line) for _, cell in columns] for line in result.lines]
         print(f"{title}\n\n{markdown([name for name, _ in columns], rows)}\n")
-    for verdict in result.verdicts:
+    show_verdicts(result.verdicts)
+
+
+def show_plans(found: Sequence[PlanLine], goals: Sequence[Verdict]) -> None:
+    """Print the table of `make plan` and the goals below it."""
+    names = ["endpoints", "seconds", "CPU s", "most memory, MiB", "resources"]
+    rows = [
+        [
+            f"{line.endpoints:,}",
+            *(figure(spread) for spread in (line.seconds, line.cpu_seconds, line.memory_mib)),
+            f"{line.resources:,}",
+        ]
+        for line in found
+    ]
+    print(f"make plan, median (least to most)\n\n{markdown(names, rows)}\n")
+    show_verdicts(goals)
+
+
+def show_verdicts(goals: Sequence[Verdict]) -> None:
+    """Print a line a goal."""
+    for verdict in goals:
         print(f"{'met' if verdict.is_met else 'NOT MET'}: {verdict.goal}: {verdict.measured:.4g}")
     print()
 
