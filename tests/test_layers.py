@@ -38,8 +38,8 @@ FORBIDDEN = {
     "runtime.wire": {"runtime.queue", "runtime.gateway", "runtime.worker", "runtime.local", "runtime.policy"},
     "runtime.queue": {"runtime.gateway", "runtime.worker", "runtime.local", "runtime.policy"},
     "runtime.policy": IMPURE | {"runtime.gateway", "runtime.worker", "runtime.local"},
-    "runtime.gateway": {"runtime.worker", "runtime.local"},
-    "runtime.worker": {"runtime.gateway", "runtime.local"},
+    "runtime.gateway": {"runtime.worker", "runtime.local", "runtime.api", "runtime.scaler"},
+    "runtime.worker": {"runtime.gateway", "runtime.local", "runtime.api", "runtime.scaler"},
     "runtime.replica": {
         "runtime.wire",
         "runtime.queue",

@@ -144,9 +144,19 @@ def _gateway(stack: Stack, image: str) -> GatewayPlan:
         environment=(
             *_platform_environment(stack),
             ("MOORAGE_API_URL", f"http://api.{stack.namespace}.svc:{API_PORT}"),
+            # The one ingress controller in front tells who calls; without it all callers would be one.
+            ("MOORAGE_PROXIES", "1"),
+            *_store_bound(stack),
         ),
         objects_secret=_objects_secret(stack),
         body_mib=size.memory_mib // 2,
+    )
+
+
+def _store_bound(stack: Stack) -> tuple[tuple[str, str], ...]:
+    """Objects in the queue's own memory leave half of it to the requests; a bucket bounds itself."""
+    return (
+        () if stack.objects is not None else (("MOORAGE_MOST_STORE_MIB", str(_queue(stack).memory_mib // 2)),)
     )
 
 
