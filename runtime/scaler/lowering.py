@@ -13,8 +13,10 @@ from runtime.scaler.fleet import Fleet
 from runtime.scaler.moves import Moves, costs, removable
 
 COST_SECONDS = 0.8
-"""How long costs stand before the number sinks. The controller hears of pods and of numbers by two watches: on a busy
-machine it sorted by costs of before in 4 of 20 tries where the number came right after them."""
+"""How long costs stand before the number sinks: the controller hears of pods and of numbers by two watches, and nothing
+says which of them comes first."""
+DELETE_SECONDS = 2.0
+"""How long after a lower number the copy may show pods as alive that are being deleted: none takes again until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Lowering:
         self._require_lead = require_lead
         self._clock = clock
         self._written: dict[tuple[str, str], _Written] = {}
+        self._lowered_at: dict[tuple[str, str], float] = {}
 
     async def prepare(self, fleet: Fleet, moves: Moves, target: int) -> int:
         """Retire the victims and write the costs; the number that may be written now comes back.
@@ -58,9 +61,7 @@ class Lowering:
         number = max(moves.number, min(target, len(alive) - count))
         is_shared = number > 0 and not fleet.is_settled  # out between two ReplicaSets
         if number >= target or is_shared:
-            if going:
-                self._require_lead()
-                await self._queue.unretire(fleet.endpoint, sorted(going))
+            await self.let_back(fleet, tuple(sorted(going)))
             return target
         self._require_lead()
         await self._cluster.set_costs(fleet, costs(alive, going))
@@ -76,9 +77,30 @@ class Lowering:
             return False
         return now - written.since >= COST_SECONDS
 
+    def note(self, fleet: Fleet, *, is_lower: bool) -> None:
+        """A number was written: costs of before count no more."""
+        key = (fleet.namespace, fleet.endpoint)
+        self._written.pop(key, None)
+        if is_lower:
+            self._lowered_at[key] = self._clock()
+
+    async def let_back(self, fleet: Fleet, replicas: tuple[str, ...]) -> None:
+        """Let retired replicas take again, unless their pods may be on their way out.
+
+        Raises:
+            QueueUnavailableError: the queue is away.
+            NotLeadingError: another one leads now.
+        """
+        lowered_at = self._lowered_at.get((fleet.namespace, fleet.endpoint))
+        if replicas and (lowered_at is None or self._clock() - lowered_at >= DELETE_SECONDS):
+            self._require_lead()
+            await self._queue.unretire(fleet.endpoint, replicas)
+
     def forget(self, endpoint: str) -> None:
-        """Its number was lowered, or is not to be: the next time counts from its own costs."""
-        self._written = {key: written for key, written in self._written.items() if key[1] != endpoint}
+        """The endpoint has left."""
+        for known in (self._written, self._lowered_at):
+            for key in [key for key in known if key[1] == endpoint]:
+                known.pop(key, None)
 
     async def _retire(self, endpoint: str, victims: tuple[str, ...]) -> set[str]:
         """Which of them can take no more: retired, or unknown to the queue, for they never joined it."""

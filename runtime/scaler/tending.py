@@ -160,13 +160,11 @@ class Tending:
         number = moves.number
         if number < target:
             number = await self._lowering.prepare(fleet, moves, target)
-        if number != target or moves.number >= target:
-            self._lowering.forget(fleet.endpoint)
         if number != target:
             await self._write(fleet, number, target)
-        if moves.unretire:
-            self._require_lead()
-            await self._queue.unretire(fleet.endpoint, moves.unretire)
+        if number != target or moves.number >= target:
+            self._lowering.note(fleet, is_lower=number < target)
+        await self._lowering.let_back(fleet, moves.unretire)
         return number
 
     async def _write(self, fleet: Fleet, number: int, target: int) -> None:
@@ -220,6 +218,7 @@ class Tending:
         """An endpoint that was leaving has left once nothing of it runs, waits or stands."""
         if charge.is_leaving and not is_deployed and not outlook.view.demand:
             self._roster.forget(charge.name)
+            self._lowering.forget(charge.name)
             self._outlooks.pop(charge.name, None)
             self._told.pop(charge.name, None)
             self._metrics.forget(charge.name)

@@ -455,3 +455,24 @@ async def test_pod_that_comes_in_between_makes_the_costs_wait_again(scene: Scene
     await scaler.tend("embed", is_sweep=False)
 
     assert (early, scene.cluster.number()) == (3, 1)
+
+
+async def test_pods_that_are_told_to_go_are_not_let_back_by_an_old_copy(scene: Scene) -> None:
+    """Demand comes back right after the number sank; the copy does not show yet that they are ending."""
+    scene.record()
+    await scene.fleet("a", "b")
+    scene.now += 61
+    await scene.beat()
+    scaler = scene.scaler()
+    await scaler.tend("embed", is_sweep=False)
+    await scene.request()
+    await scene.request()
+
+    await scaler.tend("embed", is_sweep=False)
+    early = set((await scene.states()).values())
+    scene.now += 2
+    await scaler.tend("embed", is_sweep=False)
+
+    assert scene.cluster.number() == 2
+    assert early == {ReplicaState.RETIRED}
+    assert set((await scene.states()).values()) == {ReplicaState.READY}
