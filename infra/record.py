@@ -5,11 +5,11 @@ cluster or cloud, and no secret's value is needed: each counts as set where the 
 """
 
 import argparse
-import contextlib
+import atexit
 import gc
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,22 +95,18 @@ def record(project: Path, stack: str) -> Recording:
     mocks.set_mocks(_Nobody(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
     _give_config(project, stack)
     seen: list[Facts] = []
-    with _uncollected():
-        _sync_await(run_pulumi_func(lambda: seen.append(facts_of(*program(project, Unseen())))))
+    _sync_await(run_pulumi_func(lambda: seen.append(facts_of(*program(project, Unseen())))))
     ordered = sorted(monitor.seen, key=lambda each: each.key)
     return Recording(stack, tuple(ordered), seen[0])
 
 
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no garbage meanwhile: nearly all that is made lives to the end, and each look goes through it."""
-    was_collecting = gc.isenabled()
+def live_briefly() -> None:
+    """Look for no garbage in a process that only plans: nearly all that it makes is needed to its end.
+
+    Each look would go through all of it, the last one at the end too.
+    """
     gc.disable()
-    try:
-        yield
-    finally:
-        if was_collecting:
-            gc.enable()
+    atexit.register(gc.freeze)
 
 
 def _state(request: Any) -> struct_pb2.Struct:
@@ -195,4 +191,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    live_briefly()
     sys.exit(main())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pulumi
 
 from infra.plan.rendering import RenderedFile, render
-from infra.record import record
+from infra.record import live_briefly, record
 from infra.spec.errors import SpecError
 
 LIST = ".rendered"
@@ -60,4 +60,5 @@ def write_files(folder: Path, files: Sequence[RenderedFile]) -> None:
 
 
 if __name__ == "__main__":
+    live_briefly()
     sys.exit(main())

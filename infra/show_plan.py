@@ -23,7 +23,7 @@ from rich.markdown import Markdown
 from infra.plan.recording import Recording
 from infra.plan.report.markdown import MARKER, to_markdown
 from infra.plan.report.report import Report, report_of
-from infra.record import record
+from infra.record import live_briefly, record
 from infra.spec.errors import SpecError
 
 GIT_SECONDS = 120
@@ -139,4 +139,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    live_briefly()
     sys.exit(main())
