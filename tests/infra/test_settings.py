@@ -79,7 +79,7 @@ def test_faults_are_told_with_their_keys_and_without_lines() -> None:
     ]
 
 
-def test_only_secrets_with_a_value_are_given() -> None:
+async def test_only_secrets_with_a_value_are_given() -> None:
     """What is missing is a fault of the fit, told with its line of endpoints.yaml."""
     pulumi_config.set_all_config({"moorage:secrets.db": "hunter2"}, ["moorage:secrets.db"])
 
