@@ -9,6 +9,8 @@ STATE_FLAG := $(if $(MOORAGE_STATE),--state "$(MOORAGE_STATE)")
 PLATFORM := $(BIN)/python -m runtime.local
 CODE := infra components runtime tests bench
 STACK ?= local
+# Slow tests that build, install and lint: they keep no clock, so two may share the machine.
+BUILDS := tests/images tests/infra tests/manifests
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs check plan render infra test test-slow lint fmt bench chaos
@@ -46,7 +48,8 @@ test: lint ## what every change must pass: lint, types and the quick tests
 	@$(BIN)/pytest -q -m "not slow" -n 3 --dist worksteal
 
 test-slow: $(VENV)/.otel ## original clients, browser, databases, long properties
-	@$(BIN)/pytest -q -m slow
+	@$(BIN)/pytest -q -m slow $(foreach folder,$(BUILDS),--ignore=$(folder))
+	@$(BIN)/pytest -q -m slow -n 2 $(BUILDS)
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check -q .
