@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeVar
 import pulumi
 from pulumi import ResourceHook, ResourceHookArgs
 
+from runtime.wire.names import record_name
+
 LOOK_SECONDS = 10.0
 DRAIN_SECONDS = 3600.0
 """Longest that the end of an endpoint waits for what is still in its queue."""
@@ -78,7 +80,7 @@ def _wait_until_drained(context: str | None, namespace: str, args: ResourceHookA
     found = (args.old_outputs or {}).get("metadata", {})
 
     async def wait(core: Any, apps: Any) -> None:
-        if await _exists(core, f"endpoint-{found['name']}", namespace):
+        if await _exists(core, record_name(found["name"]), namespace):
             return  # it is replaced, not removed: who waits has the new one
         for turn in range(round(DRAIN_SECONDS / POLL_SECONDS)):
             running = await _replicas(apps, found["name"], found["namespace"])

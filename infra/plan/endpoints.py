@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from infra.plan.images import endpoint_image, runtime_image
 from infra.plan.ingresses import host_of
-from infra.plan.names import short
 from infra.plan.quantities import mebibytes, millicores
 from infra.plan.records import REVISION_DIGITS, endpoint_record, revision_of
 from infra.plan.secrets import namespace_of, object_store, registry_object, secret_object
@@ -13,6 +12,7 @@ from infra.plan.values import EndpointPlan, NodeGroupPlan, SecretEnv, Size, Spec
 from infra.spec.model import Endpoint
 from infra.spec.stack import Stack
 from runtime.wire.cluster import WORKER_PORTS
+from runtime.wire.names import record_name, short
 from runtime.wire.records import EndpointRecord, ImageSource
 
 RUNNER = ("python", "-m", "runtime.replica")
@@ -39,7 +39,7 @@ def _endpoint(endpoint: Endpoint, specs: Specs, stack: Stack, nodes: NodeGroupPl
         name=endpoint.name,
         namespace=namespace_of(endpoint, stack),
         record=_record(endpoint, specs, stack, nodes),
-        record_name=short(f"endpoint-{endpoint.name}"),
+        record_name=record_name(endpoint.name),
         host=host,
         url=f"{'https' if stack.ingress.tls else 'http'}://{host}",
         image=endpoint_image(endpoint, specs, stack),

@@ -3,10 +3,10 @@
 import hashlib
 import re
 
-from infra.plan.names import short
 from infra.plan.values import ImagePlan, Specs
 from infra.spec.model import Endpoint
 from infra.spec.stack import Stack
+from runtime.wire.names import short
 
 RUNTIME_IMAGE = "docker.io/moorage/runtime:0.1.0"
 """The platform's own image where the stack names neither one nor a registry."""

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from infra.plan.names import short
 from infra.plan.values import IngressPlan
 from infra.spec.model import Endpoint, Spec
 from infra.spec.stack import IngressClass, Stack
 from runtime.wire.cluster import ALL_PORT, PUBLIC_PORT
+from runtime.wire.names import short
 
 LONGEST_HOLD_SECONDS = 3600
 """Longest that a load balancer keeps a request: what an hour-long idle timeout allows."""

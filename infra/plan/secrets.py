@@ -1,10 +1,10 @@
 """Secrets, logins and tokens: which objects hold them and who may read them. Never a value."""
 
-from infra.plan.names import short
 from infra.plan.records import account_record
 from infra.plan.values import RegistryPlan, SecretPlan, TokenPlan
 from infra.spec.model import Endpoint, Spec
 from infra.spec.stack import Stack
+from runtime.wire.names import short
 from runtime.wire.records import TokenGrant
 
 OWNER = "owner"

@@ -12,6 +12,7 @@ from runtime.cluster.calls import Object
 from runtime.cluster.watching import Changes, Pace, follow_objects
 from runtime.wire import AccountRecord, EndpointRecord
 from runtime.wire.cluster import LABEL_RECORD, RECORD_KEY
+from runtime.wire.names import record_name
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _parse(found: Object, text: str) -> EndpointRecord | AccountRecord:
     if kind == "account":
         return AccountRecord.model_validate_json(text)
     record = EndpointRecord.model_validate_json(text)
-    if found["metadata"]["name"] != f"endpoint-{record.name}":
+    if found["metadata"]["name"] != record_name(record.name):
         raise ValueError(f"it holds the record of another endpoint: {record.name}")
     return record
 

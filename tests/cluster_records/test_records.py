@@ -14,6 +14,7 @@ from support.records import make_record
 from runtime.cluster.records import ClusterRecords, follow_records
 from runtime.cluster.watching import Pace
 from runtime.wire import AccountRecord, Record
+from runtime.wire.names import record_name
 
 PATH = "/api/v1/namespaces/moorage/configmaps"
 PACE = Pace(watch_seconds=30, first_delay=0.01, most_delay=0.02, jitter=lambda: 0.0)
@@ -74,6 +75,18 @@ async def test_first_value_is_whole() -> None:
 
     assert follower.names == ["a", "b", "c", "d", "e"]
     assert follower.seen[0].account == AccountRecord(account="acme")
+
+
+async def test_longest_names_have_shortened_config_maps() -> None:
+    """What the plan calls the ConfigMap is what is looked for."""
+    kube, name = KubeApi(), "e" * 61
+    put(kube, make_record(name), record_name(name))
+
+    async with following(kube) as follower:
+        await until(lambda: follower.seen)
+
+    assert record_name(name) != f"endpoint-{name}"
+    assert follower.names == [name]
 
 
 async def test_every_change_gives_a_value() -> None:

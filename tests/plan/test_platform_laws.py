@@ -14,9 +14,9 @@ from support.plans import Values, every_object, planned, pods, projects, specs_o
 from infra.plan.images import plan_images
 from infra.plan.ingresses import LONGEST_HOLD_SECONDS
 from infra.plan.manifests import gateway, replicas
-from infra.plan.names import LONGEST, short
 from infra.plan.values import Plan
 from infra.spec.stack import Stack
+from runtime.wire.names import LONGEST, short
 
 RFC_1123 = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 SUBDOMAIN = re.compile(r"(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)*")

@@ -18,7 +18,6 @@ from infra.plan.manifests.parts import (
     variable_from_secret,
     variables,
 )
-from infra.plan.names import short
 from infra.plan.quantities import memory_text
 from infra.plan.values import EndpointPlan, VolumePlan
 from runtime.wire.cluster import (
@@ -30,6 +29,7 @@ from runtime.wire.cluster import (
     RECORD_KEY,
     WORKER_CONTAINER,
 )
+from runtime.wire.names import short
 
 START_PERIOD_SECONDS = 2
 QUICK_STOP_SECONDS = 10

@@ -13,3 +13,8 @@ def short(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]
     return f"{name[: LONGEST - _DIGITS - 1].rstrip('-.')}-{digest}"
+
+
+def record_name(endpoint: str) -> str:
+    """The ConfigMap that holds an endpoint's record."""
+    return short(f"endpoint-{endpoint}")
