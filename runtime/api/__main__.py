@@ -11,12 +11,12 @@ from runtime.api.assembly import assemble
 from runtime.api.settings import Settings
 from runtime.gateway.addresses import make_addresses
 from runtime.gateway.listening import listen
-from runtime.gateway.log import make_log
-from runtime.gateway.parsing import SettingsError
 from runtime.gateway.registry import Endpoints, Source
 from runtime.gateway.server import Port, serve, stopping_on_signals
 from runtime.gateway.sources import make_source
+from runtime.log import make_log
 from runtime.objects.places import BadPlaceError, open_objects
+from runtime.parsing import SettingsError
 from runtime.queue.valkey import ValkeyQueue
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.gateway.parsing import (
+from runtime.objects.places import Place
+from runtime.parsing import (
     read_domain,
     read_number,
     read_place,
@@ -12,7 +13,6 @@ from runtime.gateway.parsing import (
     read_queue_url,
     read_url,
 )
-from runtime.objects.places import Place
 from runtime.wire.places import Places
 
 

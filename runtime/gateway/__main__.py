@@ -13,14 +13,14 @@ import uvloop
 from runtime.gateway.addresses import make_addresses
 from runtime.gateway.assembly import assemble
 from runtime.gateway.listening import listen
-from runtime.gateway.log import make_log
-from runtime.gateway.parsing import SettingsError
 from runtime.gateway.registry import Endpoints, Source
 from runtime.gateway.server import Port, serve, stopping_on_signals
 from runtime.gateway.settings import Settings
 from runtime.gateway.sources import make_source
 from runtime.gateway.tracing import Tracing, make_tracing
+from runtime.log import make_log
 from runtime.objects.places import BadPlaceError, open_objects
+from runtime.parsing import SettingsError
 from runtime.queue.valkey import ValkeyQueue
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.gateway.parsing import read_domain, read_number, read_place, read_port, read_queue_url, read_url
 from runtime.gateway.room import DEFAULT_MOST, Most
 from runtime.gateway.visible import Ingress
 from runtime.objects.places import Place
+from runtime.parsing import read_domain, read_number, read_place, read_port, read_queue_url, read_url
 from runtime.wire.places import Places
 
 

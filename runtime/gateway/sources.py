@@ -5,9 +5,9 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from runtime.gateway.cluster_records import ClusterSource, follow_namespace
-from runtime.gateway.parsing import SettingsError
 from runtime.gateway.record_files import FolderSource, TokenFile
 from runtime.gateway.registry import Source
+from runtime.parsing import SettingsError
 from runtime.wire.places import Places
 
 

@@ -1,41 +1,20 @@
 """`python -m runtime.scaler`: one scaler, told by its environment what to do (see `settings`)."""
 
 import asyncio
-import logging
 import os
 import signal
 import sys
 
-import structlog
 import uvloop
-from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import FilteringBoundLogger
 
 from runtime.cluster.calls import ClusterConfigError
 from runtime.cluster.client import open_cluster
+from runtime.log import make_log
+from runtime.parsing import SettingsError
 from runtime.queue.valkey import ValkeyQueue
 from runtime.scaler.assembly import Scaler
-from runtime.scaler.settings import Settings, SettingsError
-
-PROCESSORS: tuple[Processor, ...] = (
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    # Local variables hold passwords and environments.
-    structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-    structlog.processors.JSONRenderer(),
-)
-"""What an event goes through on its way to a line of the log."""
-
-
-def make_log() -> FilteringBoundLogger:
-    """JSON lines on standard error."""
-    structlog.configure(
-        processors=PROCESSORS,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
-    log: FilteringBoundLogger = structlog.get_logger("scaler")
-    return log
+from runtime.scaler.settings import Settings
 
 
 async def run(settings: Settings, log: FilteringBoundLogger) -> None:
@@ -60,7 +39,7 @@ async def run(settings: Settings, log: FilteringBoundLogger) -> None:
 
 def main() -> int:
     """Run; the process's exit status."""
-    log = make_log()
+    log = make_log("scaler")
     try:
         uvloop.run(run(Settings.from_environment(os.environ), log))
     except (SettingsError, ClusterConfigError) as error:

@@ -4,14 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runtime.parsing import SettingsError, read_port, read_queue_url
 from runtime.wire.cluster import KEDA_PORT, LEASE, SCALER_PORT
 
-_MOST_PORT = 65_535
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
-
-
-class SettingsError(ValueError):
-    """A setting is missing or wrong; the message names it and how to mend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +46,15 @@ class Settings:
         """
         given = {name: value for name, value in environment.items() if value}
         return cls(
-            queue_url=_required(given, "MOORAGE_QUEUE_URL", "Give the queue's address: valkey://HOST:PORT"),
+            queue_url=read_queue_url(given),
             namespace=_named(_required(given, "MOORAGE_NAMESPACE", "Give the platform's namespace")),
             endpoint_namespaces=_namespaces(given),
             identity=_required(given, "MOORAGE_POD", "Give this pod's name"),
             lease=_named(given.get("MOORAGE_LEASE", LEASE)),
             is_keda=_mode(given.get("MOORAGE_SCALER", "own")),
-            keda_port=_port(given, "MOORAGE_KEDA_PORT", KEDA_PORT),
+            keda_port=read_port(given, "MOORAGE_KEDA_PORT", KEDA_PORT),
             host=given.get("MOORAGE_HOST", "0.0.0.0"),
-            port=_port(given, "MOORAGE_PORT", SCALER_PORT),
+            port=read_port(given, "MOORAGE_PORT", SCALER_PORT),
             worker_key=given.get("MOORAGE_WORKER_KEY", ""),
             context=given.get("MOORAGE_KUBE_CONTEXT"),
         )
@@ -89,10 +85,3 @@ def _mode(text: str) -> bool:
     if text not in {"own", "keda"}:
         raise SettingsError(f"MOORAGE_SCALER: {text!r} is unknown. Give own or keda")
     return text == "keda"
-
-
-def _port(given: Mapping[str, str], name: str, default: int) -> int:
-    text = given.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or int(text) > _MOST_PORT:
-        raise SettingsError(f"{name}: {text!r} is no port. Give one from 0 to {_MOST_PORT}")
-    return int(text)

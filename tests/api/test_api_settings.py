@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runtime.api.settings import Settings
-from runtime.gateway.parsing import SettingsError
 from runtime.objects.places import FolderPlace, ValkeyPlace
+from runtime.parsing import SettingsError
 
 QUEUE = {"MOORAGE_QUEUE_URL": "valkey://127.0.0.1:7000"}
 

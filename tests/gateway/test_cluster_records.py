@@ -14,10 +14,10 @@ from support.gateway_stage import record, until
 
 from runtime.cluster.records import ClusterRecords
 from runtime.gateway.cluster_records import ClusterSource
-from runtime.gateway.parsing import SettingsError
 from runtime.gateway.record_files import TokenFile
 from runtime.gateway.registry import Endpoints
 from runtime.gateway.sources import make_source
+from runtime.parsing import SettingsError
 from runtime.wire import AccountRecord, TokenEntry, TokenGrant, Tokens
 
 ACCOUNT = AccountRecord(account="acme")

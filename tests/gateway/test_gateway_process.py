@@ -17,7 +17,7 @@ import structlog
 from support.gateway_stage import OWNER, record, worker_headers, write_records
 from support.valkey_server import ValkeyServer, free_port
 
-from runtime.gateway.log import PROCESSORS
+from runtime.log import PROCESSORS
 from runtime.queue.port import ReplicaState
 from runtime.queue.valkey import ValkeyQueue
 from runtime.wire import AnswerHead

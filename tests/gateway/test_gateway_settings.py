@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.gateway.parsing import SettingsError
 from runtime.gateway.room import Most
 from runtime.gateway.settings import Settings
 from runtime.objects.places import FolderPlace, ValkeyPlace
+from runtime.parsing import SettingsError
 
 QUEUE = {"MOORAGE_QUEUE_URL": "valkey://127.0.0.1:7000"}
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from runtime.scaler.settings import Settings, SettingsError
+from runtime.parsing import SettingsError
+from runtime.scaler.settings import Settings
 
 LEAST = {
     "MOORAGE_QUEUE_URL": "valkey://queue:6379",

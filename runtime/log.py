@@ -9,7 +9,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 PROCESSORS: tuple[structlog.typing.Processor, ...] = (
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    # Local variables hold bodies, tokens and secrets.
+    # Local variables hold bodies, tokens, secrets and environments.
     structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
     structlog.processors.JSONRenderer(),
 )
