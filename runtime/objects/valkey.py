@@ -10,11 +10,8 @@ import functools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import OutOfMemoryError
 
@@ -30,7 +27,7 @@ from runtime.objects.port import (
     in_pieces,
 )
 from runtime.objects.valkey_moves import MOVES
-from runtime.queue.valkey import COMMAND_SECONDS, FAULTS
+from runtime.queue.valkey import COMMAND_SECONDS, FAULTS, connect_client
 
 OUTLAST_SECONDS = 5.0
 """How long a server that is away is waited for: long enough for one that restarts."""
@@ -53,21 +50,7 @@ class ValkeyObjects:
     @classmethod
     def connect(cls, url: str) -> Self:
         """The store at a queue's address (see `ValkeyQueue.connect`); nothing is sent before the first use."""
-        parts = urlsplit(url)
-        options: dict[str, Any] = {
-            "host": parts.hostname or "127.0.0.1",
-            "port": parts.port or 6379,
-            "username": parts.username or None,
-            "password": parts.password,
-            "ssl": parts.scheme.startswith("valkeys"),
-            # Deadlines are set here, as the queue sets its own.
-            "socket_timeout": None,
-            "socket_connect_timeout": COMMAND_SECONDS,
-            "max_connections": MAX_CONNECTIONS,
-        }
-        if parts.scheme.endswith("+cluster"):
-            return cls(RedisCluster(**options))
-        return cls(Redis(**options, retry=Retry(NoBackoff(), 1)))
+        return cls(connect_client(url, MAX_CONNECTIONS))
 
     async def write(self, name: str, chunks: AsyncIterator[bytes]) -> int:
         """See `Objects.write`."""

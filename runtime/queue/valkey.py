@@ -41,6 +41,39 @@ FAULTS = (RedisError, OSError, RuntimeError)
 """What a server that has gone raises; RuntimeError is uvloop's, of a connection that closed before the write."""
 
 
+def connect_client(url: str, most_connections: int) -> "Redis | RedisCluster":
+    """A client of the server or cluster at a queue's address; nothing is sent before its first command."""
+    if is_cluster(url):
+        return RedisCluster(**_options(url, most_connections))
+    return connect_server(url, most_connections)
+
+
+def connect_server(url: str, most_connections: int, *, retries: int = 1) -> Redis:
+    """A client of the one server at an address, also where it is part of a cluster."""
+    return Redis(**_options(url, most_connections), retry=Retry(NoBackoff(), retries))
+
+
+def is_cluster(url: str) -> bool:
+    """Whether a queue's address is one of a server in cluster mode."""
+    return urlsplit(url).scheme.endswith("+cluster")
+
+
+def _options(url: str, most_connections: int) -> dict[str, Any]:
+    parts = urlsplit(url)
+    return {
+        "host": parts.hostname or "127.0.0.1",
+        "port": parts.port or 6379,
+        "username": parts.username or None,
+        "password": parts.password,
+        "ssl": parts.scheme.startswith("valkeys"),
+        # No socket_timeout: with one, redis-py waits by asyncio.wait_for, which may lose a cancellation on
+        # Python 3.11. Whoever sends commands sets their deadlines.
+        "socket_timeout": None,
+        "socket_connect_timeout": COMMAND_SECONDS,
+        "max_connections": most_connections,
+    }
+
+
 class ValkeyQueue:
     """A `runtime.queue.port.Queue` on one Valkey server or a cluster of them."""
 
@@ -59,23 +92,8 @@ class ValkeyQueue:
         `valkeys` in place of `valkey` asks for TLS. Nothing is sent before the first move. `read_script`
         gives the script of a move by its name.
         """
-        parts = urlsplit(url)
-        options: dict[str, Any] = {
-            "host": parts.hostname or "127.0.0.1",
-            "port": parts.port or 6379,
-            "username": parts.username or None,
-            "password": parts.password,
-            "ssl": parts.scheme.startswith("valkeys"),
-            # No socket_timeout: with one, redis-py waits by asyncio.wait_for, which may lose a cancellation on
-            # Python 3.11. Each move has its deadline here instead.
-            "socket_timeout": None,
-            "socket_connect_timeout": COMMAND_SECONDS,
-            "max_connections": MAX_CONNECTIONS,
-        }
-        subscriber = Redis(**options, retry=Retry(NoBackoff(), 0))
-        if parts.scheme.endswith("+cluster"):
-            return cls(RedisCluster(**options), subscriber, read_script)
-        return cls(Redis(**options, retry=Retry(NoBackoff(), 1)), subscriber, read_script)
+        subscriber = connect_server(url, MAX_CONNECTIONS, retries=0)
+        return cls(connect_client(url, MAX_CONNECTIONS), subscriber, read_script)
 
     async def enqueue(self, request: NewRequest, bounds: Bounds) -> Enqueued:
         """Journal a request; see the port."""

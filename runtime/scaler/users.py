@@ -6,25 +6,22 @@ They hold on a server that lost them (a restart without its ACL file): its `run_
 import asyncio
 from collections.abc import Callable, Collection
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 from structlog.typing import FilteringBoundLogger
 
+from runtime.queue.valkey import COMMAND_SECONDS, FAULTS, connect_server, is_cluster
 from runtime.scaler.rights import worker_rights
 from runtime.wire.queue_users import WORKER_USER_PREFIX, worker_user
 
-COMMAND_SECONDS = 5.0
+MAX_CONNECTIONS = 4
 CHECK_SECONDS = 1.0
 """How often new endpoints are looked for; a replica takes longer than that to start."""
 RESTART_CHECK_SECONDS = 10.0
 """How often the server is asked whether it is another one by now."""
 BATCH = 100
 """Users that are written in one round trip."""
-FAULTS = (RedisError, OSError, RuntimeError, TimeoutError)
 
 
 class QueueUsers:
@@ -72,21 +69,10 @@ class QueueUsers:
 
         A managed cluster has no ACL commands: its workers share the user that the URL of the stack names.
         """
-        parts = urlsplit(url)
-        if parts.scheme.endswith("+cluster"):
+        if is_cluster(url):
             log.warning("worker users are not kept: the queue is a cluster, which has no ACL commands")
             return None
-        client = Redis(
-            host=parts.hostname or "127.0.0.1",
-            port=parts.port or 6379,
-            username=parts.username or None,
-            password=parts.password,
-            ssl=parts.scheme.startswith("valkeys"),
-            socket_timeout=None,  # each round has its deadline; see runtime.queue.valkey
-            socket_connect_timeout=COMMAND_SECONDS,
-            retry=Retry(NoBackoff(), 1),
-        )
-        return cls(client, key, names, require_lead, log=log)
+        return cls(connect_server(url, MAX_CONNECTIONS), key, names, require_lead, log=log)
 
     async def run(self) -> None:
         """Keep them; never returns, and begins anew in each term."""
