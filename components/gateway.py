@@ -4,12 +4,12 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
-from pulumi_kubernetes.core.v1 import ConfigMap, Secret, Service, ServiceAccount
+from pulumi_kubernetes.core.v1 import ConfigMap, Secret, Service
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
-from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
 from pulumi_random import RandomPassword
 
-from components.inputs import arguments, with_secrets_hash
+from components.inputs import with_secrets_hash
+from components.record_reader import make_record_reader
 from infra.plan.digests import PASSWORD_CHARACTERS, token_of, tokens_text
 from infra.plan.manifests import gateway as manifests
 from infra.plan.values import Plan
@@ -45,22 +45,10 @@ class Gateway(pulumi.ComponentResource):
             opts=inside,
         )
         ConfigMap(f"{name}-account", **manifests.account_record(plan), opts=inside)
-        ServiceAccount(
-            f"{name}-identity",
-            **arguments(manifests.service_account(manifests.GATEWAY, namespace, is_token_needed=True)),
-            opts=inside,
-        )
-        Role(f"{name}-role", **manifests.reader_role(manifests.GATEWAY, namespace), opts=inside)
-        RoleBinding(
-            f"{name}-binding",
-            **arguments(manifests.role_binding(manifests.GATEWAY, namespace, namespace)),
-            opts=inside,
-        )
-        body = manifests.gateway_deployment(plan)
+        make_record_reader(name, manifests.GATEWAY, namespace, inside)
         Deployment(
             f"{name}-deployment",
-            metadata=body["metadata"],
-            spec=with_secrets_hash(body["spec"], address_hash),
+            **with_secrets_hash(manifests.gateway_deployment(plan), address_hash),
             # The autoscaler writes their number.
             opts=ResourceOptions(parent=self, depends_on=[tokens], ignore_changes=["spec.replicas"]),
         )

@@ -49,11 +49,9 @@ class InferenceService(pulumi.ComponentResource):
             )
         access = args.worker_key.apply(lambda key: worker_secret(key, plan.name, args.queue))
         secret = Secret(f"{name}-queue", **manifests.worker_secret(plan), string_data=access, opts=inside)
-        body = manifests.deployment(plan)
         self.deployment = Deployment(
             f"{name}-deployment",
-            metadata=body["metadata"],
-            spec=with_secrets_hash(body["spec"], args.secrets_hash),
+            **with_secrets_hash(manifests.deployment(plan), args.secrets_hash),
             opts=ResourceOptions(
                 parent=self,
                 depends_on=[secret],

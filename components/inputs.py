@@ -9,13 +9,14 @@ import pulumi
 from infra.plan.manifests.parts import SECRETS_HASH
 
 
-def with_secrets_hash(spec: dict[str, Any], digest: pulumi.Input[str] | None) -> dict[str, Any]:
-    """The spec of a workload whose pods roll when the hash changes; None where they read no secret."""
+def with_secrets_hash(manifest: dict[str, Any], digest: pulumi.Input[str] | None) -> dict[str, Any]:
+    """A workload whose pods roll when the hash changes; None where they read no secret."""
     if digest is None:
-        return spec
-    template = spec["template"]
+        return manifest
+    template = manifest["spec"]["template"]
     noted = {**template["metadata"].get("annotations", {}), SECRETS_HASH: digest}
-    return {**spec, "template": {**template, "metadata": {**template["metadata"], "annotations": noted}}}
+    pods = {**template, "metadata": {**template["metadata"], "annotations": noted}}
+    return {**manifest, "spec": {**manifest["spec"], "template": pods}}
 
 
 def arguments(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 import pulumi
 from pulumi import Input, ResourceOptions
 from pulumi_kubernetes.apps.v1 import Deployment
-from pulumi_kubernetes.core.v1 import Service, ServiceAccount
+from pulumi_kubernetes.core.v1 import Service
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
-from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
 
-from components.inputs import arguments, with_secrets_hash
+from components.inputs import with_secrets_hash
+from components.record_reader import make_record_reader
 from infra.plan.manifests import gateway as manifests
 from infra.plan.values import Plan
 
@@ -24,22 +24,10 @@ class PlatformApi(pulumi.ComponentResource):
         super().__init__("moorage:components:PlatformApi", name, {}, opts)
         inside = ResourceOptions(parent=self)
         namespace = plan.api.namespace
-        ServiceAccount(
-            f"{name}-identity",
-            **arguments(manifests.service_account(manifests.API, namespace, is_token_needed=True)),
-            opts=inside,
-        )
-        Role(f"{name}-role", **manifests.reader_role(manifests.API, namespace), opts=inside)
-        RoleBinding(
-            f"{name}-binding",
-            **arguments(manifests.role_binding(manifests.API, namespace, namespace)),
-            opts=inside,
-        )
-        body = manifests.api_deployment(plan)
+        make_record_reader(name, manifests.API, namespace, inside)
         Deployment(
             f"{name}-deployment",
-            metadata=body["metadata"],
-            spec=with_secrets_hash(body["spec"], address_hash),
+            **with_secrets_hash(manifests.api_deployment(plan), address_hash),
             opts=inside,
         )
         Service(f"{name}-service", **manifests.api_service(plan), opts=inside)

@@ -37,11 +37,9 @@ class QueueScaler(pulumi.ComponentResource):
             Role(f"{name}-role-{namespace}", **role, opts=inside)
             binding = role_binding(manifests.SCALER, namespace, own)
             RoleBinding(f"{name}-binding-{namespace}", **arguments(binding), opts=inside)
-        body = manifests.deployment(plan)
         Deployment(
             f"{name}-deployment",
-            metadata=body["metadata"],
-            spec=with_secrets_hash(body["spec"], address_hash),
+            **with_secrets_hash(manifests.deployment(plan), address_hash),
             opts=inside,
         )
         PodDisruptionBudget(f"{name}-budget", **budget(manifests.SCALER, own), opts=inside)

@@ -7,7 +7,6 @@ from pulumi import Output, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core.v1 import Secret
 
-from components.secret_store import EXTERNAL_SECRETS
 from infra.plan.digests import docker_config
 from infra.plan.manifests import access as manifests
 from infra.plan.values import Plan, RegistryPlan
@@ -32,7 +31,11 @@ class RegistryCredentials(pulumi.ComponentResource):
             if plan.secret_store is not None:
                 brought = manifests.external_login(login, plan.secret_store)
                 CustomResource(
-                    f"{name}-{login.name}", EXTERNAL_SECRETS, "ExternalSecret", **brought, opts=inside
+                    f"{name}-{login.name}",
+                    manifests.EXTERNAL_SECRETS,
+                    "ExternalSecret",
+                    **brought,
+                    opts=inside,
                 )
             elif plan.holds_secrets:
                 content = _docker_config(login, values[login.password_secret])

@@ -41,11 +41,9 @@ class RequestQueue(pulumi.ComponentResource):
         config = ConfigMap(f"{name}-config", **manifests.config_map(plan), opts=inside)
         keyed = Output.all(self.worker_key, *passwords.values())
         self.address_hash = Output.unsecret(keyed.apply(lambda found: secrets_hash(found[0], found)))
-        body = manifests.stateful_set(plan)
         StatefulSet(
             f"{name}-server",
-            metadata=body["metadata"],
-            spec=with_secrets_hash(body["spec"], self.address_hash),
+            **with_secrets_hash(manifests.stateful_set(plan), self.address_hash),
             opts=ResourceOptions(
                 parent=self,
                 depends_on=[secret, config],

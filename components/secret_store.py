@@ -12,8 +12,6 @@ from infra.plan.digests import PASSWORD_CHARACTERS, secrets_hash
 from infra.plan.manifests import access as manifests
 from infra.plan.values import EndpointPlan, Plan
 
-EXTERNAL_SECRETS = "external-secrets.io/v1"
-
 
 class SecretStore(pulumi.ComponentResource):
     """Creates a Secret for each secret in each namespace that reads it, or the ExternalSecret that brings it.
@@ -37,7 +35,11 @@ class SecretStore(pulumi.ComponentResource):
             if plan.secret_store is not None:
                 brought = manifests.external_secret(secret, plan.secret_store)
                 CustomResource(
-                    f"{name}-{secret.name}", EXTERNAL_SECRETS, "ExternalSecret", **brought, opts=inside
+                    f"{name}-{secret.name}",
+                    manifests.EXTERNAL_SECRETS,
+                    "ExternalSecret",
+                    **brought,
+                    opts=inside,
                 )
             elif plan.holds_secrets:
                 value = {manifests.VALUE_KEY: values[secret.secret]}

@@ -9,6 +9,8 @@ VALUE_KEY = "value"
 """Key of a secret's value in its object."""
 DOCKER_CONFIG = ".dockerconfigjson"
 DOCKER_CONFIG_TYPE = "kubernetes.io/dockerconfigjson"
+EXTERNAL_SECRETS = "external-secrets.io/v1"
+"""API version of ExternalSecrets."""
 REFRESH = "1m"
 """How often External Secrets looks into the store."""
 
