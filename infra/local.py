@@ -24,23 +24,24 @@ COLOURS = {"added": "green", "changed": "yellow", "removed": "red", "unchanged":
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check a project and write its records; 1 with the faults on stderr where it is wrong."""
     chosen = _parser().parse_args(arguments)
-    project: Path = chosen.project
+    folder: Path = chosen.project
     try:
-        records = read_project(project).records
+        project = read_project(folder)
     except SpecError as exc:
         _show_faults(exc.faults, Console(stderr=True, highlight=False))
         return 1
+    records = project.records
     if chosen.check:
         _show_right(records)
-        show_short_plan(project, Console(highlight=False))
+        show_short_plan(folder, project, Console(highlight=False))
         return 0
     try:
-        changes = write_records(records, Places(chosen.state or project / STATE_FOLDER))
+        changes = write_records(records, Places(chosen.state or folder / STATE_FOLDER))
     except OSError as exc:
         sys.stderr.write(f"{exc.filename}: cannot be written: {exc.strerror}.\n  Make the folder writable.\n")
         return 1
     _show_changes(records, changes)
-    show_short_plan(project, Console(highlight=False))
+    show_short_plan(folder, project, Console(highlight=False))
     return 0
 
 

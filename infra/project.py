@@ -70,7 +70,11 @@ def read_specs(folder: Path) -> Specs:
     Raises:
         SpecError: as `read_project`.
     """
-    project = read_project(folder)
+    return specs_of(folder, read_project(folder))
+
+
+def specs_of(folder: Path, project: Project) -> Specs:
+    """A project that was read, as the plan of a stack reads it."""
     runtime, runner = _parts_hash(folder, RUNTIME_PARTS), _parts_hash(folder, RUNNER_PARTS)
     return Specs(project.spec, project.templates, project.contents, runtime, runner)
 

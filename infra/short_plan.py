@@ -9,19 +9,19 @@ from infra.plan.facts import Facts, facts_of
 from infra.plan.planner import plan_platform
 from infra.plan.report.costs import costs_of, total
 from infra.plan.report.markdown import dollars
-from infra.project import check_fit, read_specs, read_stack, stack_names
+from infra.project import Project, check_fit, read_stack, specs_of, stack_names
 from infra.spec.errors import SpecError
 
 STACK = "local"
 """The stack that is shown: any cluster of one's own."""
 
 
-def show_short_plan(project: Path, console: Console) -> None:
+def show_short_plan(folder: Path, project: Project, console: Console) -> None:
     """What `pulumi up` would make of the project on a cluster; a project without that stack shows nothing."""
-    if STACK not in stack_names(project):
+    if STACK not in stack_names(folder):
         return
     try:
-        facts = _facts(project)
+        facts = _facts(folder, project)
     except SpecError as error:
         first, more = error.faults[0], len(error.faults) - 1
         line = f"On a cluster (stack {STACK}) it would not run yet: {first.where} {first.what}"
@@ -31,9 +31,9 @@ def show_short_plan(project: Path, console: Console) -> None:
     console.print(Text(f"  All of it: make plan STACK={STACK}", style="dim"))
 
 
-def _facts(project: Path) -> Facts:
-    specs, stack = read_specs(project), read_stack(project, STACK)
-    check_fit(project, specs, stack.settings, stack.secrets)
+def _facts(folder: Path, project: Project) -> Facts:
+    specs, stack = specs_of(folder, project), read_stack(folder, STACK)
+    check_fit(folder, specs, stack.settings, stack.secrets)
     return facts_of(specs, plan_platform(specs, stack.settings, STACK))
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from infra.plan.images import endpoint_image, runtime_image
 from infra.plan.ingresses import host_of
-from infra.plan.quantities import mebibytes, millicores
+from infra.plan.quantities import size_of
 from infra.plan.records import REVISION_DIGITS, endpoint_record, revision_of
 from infra.plan.secrets import namespace_of, object_store, registry_object, secret_object
-from infra.plan.values import EndpointPlan, NodeGroupPlan, SecretEnv, Size, Specs, VolumePlan
+from infra.plan.values import EndpointPlan, NodeGroupPlan, SecretEnv, Specs, VolumePlan
 from infra.spec.model import Endpoint
 from infra.spec.stack import Stack
 from runtime.wire.cluster import WORKER_PORTS
@@ -52,7 +52,7 @@ def _endpoint(endpoint: Endpoint, specs: Specs, stack: Stack, nodes: NodeGroupPl
         size=nodes.size,
         gpus=nodes.gpus,
         nodes=nodes,
-        worker_size=_worker_size(stack),
+        worker_size=size_of(stack.worker.cpu, stack.worker.memory, WORKER_HEADROOM),
         worker_image=runtime_image(specs, stack),
         worker_port=WORKER_PORTS[1] if endpoint.port == WORKER_PORTS[0] else WORKER_PORTS[0],
         worker_secret=short(f"queue-{endpoint.name}"),
@@ -75,11 +75,6 @@ def _arguments(endpoint: Endpoint) -> tuple[str, ...]:
     if endpoint.python is None or endpoint.image is not None:
         return ()
     return (*RUNNER, "--folder", "/service", "--host", "127.0.0.1", "--port", str(endpoint.port))
-
-
-def _worker_size(stack: Stack) -> Size:
-    cpu = millicores(stack.worker.cpu)
-    return Size(cpu, cpu * WORKER_HEADROOM, mebibytes(stack.worker.memory))
 
 
 def _record(endpoint: Endpoint, specs: Specs, stack: Stack, nodes: NodeGroupPlan) -> EndpointRecord:

@@ -5,7 +5,7 @@ from infra.plan.endpoints import plan_endpoints
 from infra.plan.gpu_nodes import node_groups
 from infra.plan.images import plan_images, runtime_image
 from infra.plan.ingresses import LONGEST_HOLD_SECONDS, plan_ingresses
-from infra.plan.quantities import mebibytes, millicores
+from infra.plan.quantities import size_of
 from infra.plan.records import account_record
 from infra.plan.remarks import plan_remarks
 from infra.plan.secrets import object_store, plan_registries, plan_secrets, plan_tokens
@@ -20,7 +20,7 @@ from infra.plan.values import (
     Size,
     Specs,
 )
-from infra.spec.stack import Sizes, Stack
+from infra.spec.stack import Stack
 from runtime.wire.cluster import API_PORT, QUEUE_PORT
 
 HEADROOM = 4
@@ -78,12 +78,6 @@ def endpoint_namespaces(stack: Stack) -> tuple[str, str]:
     return f"{stack.namespace}-baseline", f"{stack.namespace}-restricted"
 
 
-def _size(sizes: Sizes) -> Size:
-    """What the stack says of a pod's size, in numbers."""
-    cpu = millicores(sizes.cpu)
-    return Size(cpu, cpu * HEADROOM, mebibytes(sizes.memory))
-
-
 def _namespaces(stack: Stack) -> tuple[NamespacePlan, ...]:
     baseline, restricted = endpoint_namespaces(stack)
     return (
@@ -104,15 +98,13 @@ def _network(stack: Stack) -> NetworkPlan:
 
 
 def _queue(stack: Stack) -> QueuePlan:
-    memory = mebibytes(stack.queue.memory)
-    cpu = millicores(stack.queue.cpu)
+    size = size_of(stack.queue.cpu, stack.queue.memory, HEADROOM)
     return QueuePlan(
         namespace=stack.namespace,
         image=stack.queue.image,
-        size=Size(cpu, cpu * HEADROOM, memory),
-        memory_mib=memory
-        * 3
-        // 4,  # the rest is for clients' buffers and for the copy while it rewrites its journal
+        size=size,
+        # The rest is for clients' buffers and for the copy while it rewrites its journal.
+        memory_mib=size.memory_mib * 3 // 4,
         disk_gib=stack.queue.disk,
         storage_class=stack.storage.disk_class,
         fsync=stack.queue.fsync,
@@ -133,7 +125,7 @@ def _platform_environment(stack: Stack) -> tuple[tuple[str, str], ...]:
 
 
 def _gateway(stack: Stack, image: str) -> GatewayPlan:
-    size = _size(stack.gateway)
+    size = size_of(stack.gateway.cpu, stack.gateway.memory, HEADROOM)
     return GatewayPlan(
         namespace=stack.namespace,
         image=image,
@@ -163,7 +155,12 @@ def _store_bound(stack: Stack) -> tuple[tuple[str, str], ...]:
 def _api(stack: Stack, image: str) -> ApiPlan:
     # It keeps nothing of its own yet, so two of them agree.
     return ApiPlan(
-        stack.namespace, image, _size(stack.api), 2, _platform_environment(stack), _objects_secret(stack)
+        stack.namespace,
+        image,
+        size_of(stack.api.cpu, stack.api.memory, HEADROOM),
+        2,
+        _platform_environment(stack),
+        _objects_secret(stack),
     )
 
 

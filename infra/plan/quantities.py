@@ -1,5 +1,7 @@
 """CPU and memory as whole numbers, and back as Kubernetes writes them."""
 
+from infra.plan.values import Size
+
 MIB_PER_GIB = 1024
 
 
@@ -21,3 +23,9 @@ def cpu_text(thousandths: int) -> str:
 def memory_text(mib: int) -> str:
     """MiB as Kubernetes itself writes them."""
     return f"{mib}Mi" if mib % MIB_PER_GIB else f"{mib // MIB_PER_GIB}Gi"
+
+
+def size_of(cpu: str, memory: str, headroom: int) -> Size:
+    """What is kept of both for a container, and so many times the CPU that it may use."""
+    kept = millicores(cpu)
+    return Size(kept, kept * headroom, mebibytes(memory))

@@ -124,9 +124,7 @@ def report_of(before: Recording | None, after: Recording, base: str | None) -> R
         needs=tuple(_needs(after.facts)),
         risks=tuple(_risks(old, new, after.facts, changes)),
         changes=changes,
-        restarts=tuple(
-            sorted({each.name for each in by_endpoint[""] if is_restarting(each) and not each.endpoint})
-        ),
+        restarts=tuple(sorted({each.name for each in by_endpoint[""] if is_restarting(each)})),
     )
 
 
