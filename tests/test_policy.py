@@ -5,25 +5,15 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.views import empty_view
 
 from runtime.policy import Want, choose_victims, decide, share_slots
-from runtime.queue.port import EndpointView, ReplicaState, ReplicaView
+from runtime.queue.port import ReplicaState, ReplicaView
 from runtime.wire import Scaling
 
 NOW = 1_000.0
 START_SECONDS = 60.0
-EMPTY = EndpointView(
-    now=NOW,
-    waiting=0,
-    running=0,
-    waiting_bytes=0,
-    oldest_enqueued_at=None,
-    dead=0,
-    desired=0,
-    cause="",
-    run_seconds=None,
-    start_seconds=None,
-)
+EMPTY = empty_view(NOW)
 
 
 def replica(

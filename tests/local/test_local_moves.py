@@ -1,6 +1,9 @@
 """Replicas wanted and standing in, moves out."""
 
+from dataclasses import replace
+
 import pytest
+from support.views import empty_view
 
 from runtime.local.moves import Moves, Standing, plan_moves
 from runtime.queue.port import EndpointView, ReplicaState, ReplicaView
@@ -23,19 +26,7 @@ def seen(id_: str, state: ReplicaState = ReplicaState.READY, idle_since: float |
 
 def view(*replicas: ReplicaView) -> EndpointView:
     """A queue with these replicas and nothing waiting."""
-    return EndpointView(
-        now=100.0,
-        waiting=0,
-        running=0,
-        waiting_bytes=0,
-        oldest_enqueued_at=None,
-        dead=0,
-        desired=0,
-        cause="",
-        run_seconds=None,
-        start_seconds=None,
-        replicas=replicas,
-    )
+    return replace(empty_view(100.0), replicas=replicas)
 
 
 BUSY, RETIRED, STARTING = ReplicaState.BUSY, ReplicaState.RETIRED, ReplicaState.STARTING

@@ -5,25 +5,15 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.views import empty_view
 
-from runtime.queue.port import EndpointView, ReplicaState, ReplicaView
+from runtime.queue.port import ReplicaState, ReplicaView
 from runtime.scaler.fleet import Fleet, Pod
 from runtime.scaler.moves import costs, plan_moves, removable
 from runtime.scaler.seeing import view_of_fleet
 
 NOW = 10_000.0
-EMPTY = EndpointView(
-    now=NOW,
-    waiting=0,
-    running=0,
-    waiting_bytes=0,
-    oldest_enqueued_at=None,
-    dead=0,
-    desired=0,
-    cause="",
-    run_seconds=None,
-    start_seconds=None,
-)
+EMPTY = empty_view(NOW)
 STATES = [None, *ReplicaState]
 """What the queue knows of a pod; None: it has not joined."""
 

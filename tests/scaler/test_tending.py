@@ -291,20 +291,25 @@ async def test_crash_looping_model_is_reported(scene: Scene) -> None:
     assert (await scene.states())["a"] is ReplicaState.FAILING
 
 
-@pytest.mark.parametrize("crash_after", range(10))
-async def test_next_leader_mends_what_a_crash_left(scene: Scene, crash_after: int) -> None:
-    """After any step, the busy one lives, the others go, and nobody stays retired."""
+async def crash_while_lowering(scene: Scene, steps: int) -> None:
+    """Three replicas, `b` busy, the others long idle; their scaler dies after so many steps of lowering."""
     scene.record()
     await scene.fleet("a", "b", "c")
     await scene.request()
     await scene.queue.take("embed", "b", 6000)
     scene.now += 61
     await scene.beat()
-    scene.steps.crash_after = crash_after
+    scene.steps.crash_after = steps
     with pytest.raises(CrashError):
         await scene.lower(scene.scaler())
     scene.steps.crash_after = None
     scene.cluster.control()
+
+
+@pytest.mark.parametrize("crash_after", range(10))
+async def test_next_leader_mends_what_a_crash_left(scene: Scene, crash_after: int) -> None:
+    """After any step, the busy one lives, the others go, and nobody stays retired."""
+    await crash_while_lowering(scene, crash_after)
 
     for _ in range(3):
         await scene.lower(scene.scaler())
@@ -317,17 +322,7 @@ async def test_next_leader_mends_what_a_crash_left(scene: Scene, crash_after: in
 @pytest.mark.parametrize("crash_after", range(10))
 async def test_demand_after_a_crash_finds_replicas_that_take(scene: Scene, crash_after: int) -> None:
     """Whatever the dead leader had begun, the retired that live are let back."""
-    scene.record()
-    await scene.fleet("a", "b", "c")
-    await scene.request()
-    await scene.queue.take("embed", "b", 6000)
-    scene.now += 61
-    await scene.beat()
-    scene.steps.crash_after = crash_after
-    with pytest.raises(CrashError):
-        await scene.lower(scene.scaler())
-    scene.steps.crash_after = None
-    scene.cluster.control()
+    await crash_while_lowering(scene, crash_after)
     for _ in range(2):
         await scene.request()
 
