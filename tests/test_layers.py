@@ -40,6 +40,14 @@ FORBIDDEN = {
     "runtime.policy": IMPURE | {"runtime.gateway", "runtime.worker", "runtime.local"},
     "runtime.gateway": {"runtime.worker", "runtime.local", "runtime.api", "runtime.scaler"},
     "runtime.worker": {"runtime.gateway", "runtime.local", "runtime.api", "runtime.scaler"},
+    "runtime.cluster": {
+        "runtime.gateway",
+        "runtime.worker",
+        "runtime.local",
+        "runtime.scaler",
+        "runtime.api",
+    },
+    "runtime.scaler": {"runtime.gateway", "runtime.worker", "runtime.local", "runtime.api"},
     "runtime.replica": {
         "runtime.wire",
         "runtime.queue",
