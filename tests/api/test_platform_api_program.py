@@ -14,7 +14,8 @@ import httpx
 import pytest
 import structlog
 from support.gateway_stage import OWNER, Stage, gateway_stage, record, served, until, write_records
-from support.valkey_server import ValkeyServer, free_port
+from support.ports import free_port
+from support.valkey_server import ValkeyServer
 
 from runtime.api.assembly import Api, assemble
 from runtime.gateway.addresses import make_addresses

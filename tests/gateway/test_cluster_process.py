@@ -13,7 +13,8 @@ import pytest
 from support.gateway_stage import OWNER, record, write_records
 from support.kube_api import KubeApi, serve_kube
 from support.polling import until
-from support.valkey_server import ValkeyServer, free_port
+from support.ports import free_port
+from support.valkey_server import ValkeyServer
 
 from runtime.queue.port import ReplicaState
 from runtime.queue.valkey import ValkeyQueue

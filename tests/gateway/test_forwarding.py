@@ -10,7 +10,7 @@ import pytest
 import structlog
 from starlette.types import Receive, Scope, Send
 from support.gateway_stage import Stage, gateway_stage, served, until
-from support.valkey_server import free_port
+from support.ports import free_port
 
 from runtime.gateway import forwarding
 from runtime.gateway.forwarding import open_forwarding

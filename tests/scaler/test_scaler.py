@@ -12,8 +12,8 @@ from kubernetes_asyncio.client import ApiClient
 from support.kube_api import KubeApi, serve_kube
 from support.kube_objects import make_deployment
 from support.polling import until
+from support.ports import free_port
 from support.records import make_record
-from support.valkey_server import free_port
 
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import Bounds, NewRequest

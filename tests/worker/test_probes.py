@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from support.valkey_server import free_port
+from support.ports import free_port
 from support.worker_scene import eventually
 
 from runtime.worker.condition import Condition
