@@ -13,7 +13,7 @@ STACK ?= local
 BUILDS := tests/images tests/infra tests/manifests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs check plan render infra test test-slow lint fmt bench chaos
+.PHONY: help up down status logs check plan render infra test test-slow e2e lint fmt bench chaos
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -45,11 +45,14 @@ render: $(VENV)/.infra ## a stack as Kubernetes manifests: `make render STACK=lo
 infra: $(VENV)/.infra ## what `pulumi up` needs: the environment that Pulumi.yaml names
 
 test: lint ## what every change must pass: lint, types and the quick tests
-	@$(BIN)/pytest -q -m "not slow" -n 3 --dist worksteal
+	@$(BIN)/pytest -q -m "not slow and not e2e" -n 3 --dist worksteal
 
 test-slow: $(VENV)/.otel ## original clients, browser, databases, long properties
 	@$(BIN)/pytest -q -m slow $(foreach folder,$(BUILDS),--ignore=$(folder))
 	@$(BIN)/pytest -q -m slow -n 2 $(BUILDS)
+
+e2e: $(VENV)/.dev ## the platform on a real Kubernetes: one built here, or yours (E2E_CONTEXT=name)
+	@$(if $(E2E_CONTEXT),,PYTHONPATH=tests $(BIN)/python -m cluster run --) $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check -q .
