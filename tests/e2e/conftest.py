@@ -1,0 +1,104 @@
+"""The suite of a real Kubernetes: one installation for all tests, a platform for each, and the figures at the end.
+
+It runs where `E2E_IMAGES` is set (`make e2e` does); elsewhere nothing of it is collected.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from e2e.client import Platform, open_platform
+from e2e.figures import Figures
+from e2e.installation import Installation, Parts
+
+collect_ignore_glob = [] if os.environ.get("E2E_IMAGES") else ["test_*.py"]
+
+TEST_SECONDS = 240
+"""Longest that one test may take, unless it says otherwise; its waits have deadlines of their own."""
+FIGURES = pytest.StashKey[Figures]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make room for the figures."""
+    config.addinivalue_line("markers", "e2e: a real Kubernetes; run by `make e2e`")
+    config.stash[FIGURES] = Figures()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder, and give it time."""
+    for item in items:
+        if item.path.parent != Path(__file__).parent:
+            continue
+        item.add_marker(pytest.mark.e2e)
+        if item.get_closest_marker("timeout") is None:
+            # Not the fixtures: the first one installs, with deadlines of its own.
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the figures, and keep them where `E2E_OUT` says."""
+    figures = config.stash[FIGURES]
+    if not figures.taken:
+        return
+    terminalreporter.section("figures")
+    for line in figures.table():
+        terminalreporter.write_line(line)
+    if out := os.environ.get("E2E_OUT"):
+        figures.save(Path(out))
+
+
+@pytest.fixture(scope="session")
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tells progress on the terminal, whatever is captured."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def tell(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            sys.stderr.write(f"  e2e: {line}\n")
+            sys.stderr.flush()
+
+    return tell
+
+
+@pytest.fixture(scope="session")
+def parts() -> Parts:
+    """Images and registry."""
+    return Parts.from_environment()
+
+
+@pytest.fixture(scope="session")
+def installation(
+    parts: Parts, tmp_path_factory: pytest.TempPathFactory, say: Callable[[str], None]
+) -> Iterator[Installation]:
+    """The platform with every endpoint of the project; taken out again where the cluster is not the suite's own."""
+    context = os.environ.get("E2E_CONTEXT") or None
+    installed = Installation(parts, tmp_path_factory.mktemp("e2e"), context, tell=say)
+    installed.apply()
+    yield installed
+    if not os.environ.get("E2E_CLUSTER"):
+        installed.remove()
+
+
+@pytest.fixture
+async def platform(installation: Installation) -> AsyncIterator[Platform]:
+    """The installation as a test sees it."""
+    async with open_platform(installation.access) as opened:
+        yield opened
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Figures:
+    """Where a test writes what it measured: `figures.add("0->1", 2.3, "s", goal="pod start + 1 s")`."""
+    found = request.config.stash[FIGURES]
+    found.test = request.node.name
+    return found
+
+
+@pytest.fixture
+def own_cluster() -> Path:
+    """The suite's own cluster, whose nodes may be killed; a test that needs one is skipped elsewhere."""
+    if not (folder := os.environ.get("E2E_CLUSTER")):
+        pytest.skip("needs the suite's own cluster (E2E_CLUSTER)")
+    return Path(folder)
