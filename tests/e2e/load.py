@@ -144,7 +144,7 @@ class Load:
         return [task.result() for task in tasks]
 
     async def flow(
-        self, count: int, seconds: float, kinds: Sequence[Kind | str] = (Kind.SYNC,), **body: Any
+        self, count: int, seconds: float, /, kinds: Sequence[Kind | str] = (Kind.SYNC,), **body: Any
     ) -> list[Entry]:
         """So many, begun evenly over so many seconds, their kinds in turn; returns when all have ended."""
         begun = time.monotonic()
