@@ -1,0 +1,24 @@
+"""The device plugin against a kubelet's socket: Go's own tests of it."""
+
+import os
+import subprocess
+
+import pytest
+from cluster.go_modules import SOURCES
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_the_plugin_keeps_its_promises_to_the_kubelet() -> None:
+    """It registers with each kubelet that comes, tells its devices and names them to containers."""
+    done = subprocess.run(
+        ("go", "test", "-trimpath", "./..."),
+        cwd=SOURCES / "device_plugin",
+        env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
+        capture_output=True,
+        text=True,
+        timeout=290,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
