@@ -143,9 +143,17 @@ class ClusterApi:
         await self._call("POST", f"{_path('pods', namespace, pod)}/eviction", body=body)
 
     async def watch(
-        self, kind: str, namespace: str, selector: str = "", *, version: str = ""
+        self,
+        kind: str,
+        namespace: str,
+        selector: str = "",
+        *,
+        version: str = "",
+        opened: asyncio.Event | None = None,
     ) -> AsyncGenerator[Event, None]:
         """Changes as they come, after a version (without one all that is there comes first, as ADDED).
+
+        `opened` is set once the API has begun to answer.
 
         Raises:
             ApiError: the API refuses, or sends an error.
@@ -155,6 +163,8 @@ class ClusterApi:
             query["resourceVersion"] = version
         response = await self._open("GET", _path(kind, namespace), query, WATCH_SECONDS + 10)
         try:
+            if opened is not None:
+                opened.set()
             rest = b""
             async for chunk in response.content.iter_any():
                 at = time.monotonic()
@@ -211,14 +221,18 @@ async def recorded(
     """Every change of a kind from now on, in a list that grows while the block runs."""
     version = await api.version(kind, namespace)
     events: list[Event] = []
+    opened = asyncio.Event()
 
     async def follow() -> None:
-        async with aclosing(api.watch(kind, namespace, selector, version=version)) as changes:
+        changes = api.watch(kind, namespace, selector, version=version, opened=opened)
+        async with aclosing(changes):
             async for event in changes:
                 events.append(event)  # noqa: PERF401 - extend would give all of them at the end
 
     async with asyncio.TaskGroup() as group:
         task = group.create_task(follow())
+        async with asyncio.timeout(CALL_SECONDS):
+            await opened.wait()
         try:
             yield events
         finally:

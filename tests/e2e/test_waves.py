@@ -1,0 +1,142 @@
+"""Up and down with requests flowing: none lost, and the number what the policy says; with our scaler and with KEDA."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from e2e.client import Platform, open_platform
+from e2e.cluster_api import recorded
+from e2e.figures import Figures, spread
+from e2e.installation import Installation, Parts
+from e2e.law import Law, Sample, Step, sample_queue, steps_of
+from e2e.load import Kind, Load
+
+ENDPOINT = "wave"
+SELECTOR = f"moorage.dev/endpoint={ENDPOINT}"
+KINDS = tuple(Kind)
+MOST = 4
+OWN = Law(least=0, most=MOST, timeout=3, up_seconds=0.5, down_seconds=5)
+BY_KEDA = Law(least=0, most=MOST, timeout=3, up_seconds=3, down_seconds=10)
+"""It learns of a raise past 1 at the autoscaler's sync, and goes to zero at a poll."""
+AFTER_HOLD_SECONDS = 30.0
+"""Longest that a fall may take, the hold included."""
+
+
+@dataclass(slots=True)
+class Wave:
+    """What one 0->1->N->1->0->1 was seen to do."""
+
+    load: Load
+    samples: list[Sample]
+    steps: list[Step]
+
+
+async def test_number_follows_demand_up_and_down(platform: Platform, figures: Figures) -> None:
+    """With our own scaler."""
+    wave = await ride(platform)
+
+    tell(figures, "own", wave)
+    wave.load.ledger.require_none_lost()
+    assert wave.load.ledger.overlaps() == 0
+    assert is_one_wave([step.number for step in wave.steps])
+    assert OWN.breaches(wave.samples, wave.steps) == []
+
+
+async def test_number_follows_demand_by_keda_too(by_keda: Platform, figures: Figures) -> None:
+    """The same policy through KEDA and the cluster's own autoscaler; slower, and with steps between."""
+    wave = await ride(by_keda)
+
+    tell(figures, "keda", wave)
+    wave.load.ledger.require_none_lost()
+    assert wave.load.ledger.overlaps() == 0
+    assert max(step.number for step in wave.steps) == MOST
+    assert BY_KEDA.breaches(wave.samples, wave.steps) == []
+
+
+@pytest.fixture(scope="module")
+def keda_installation(
+    installation: Installation,
+    parts: Parts,
+    tmp_path_factory: pytest.TempPathFactory,
+    say: Callable[[str], None],
+) -> Iterator[Installation]:
+    """A second platform beside the first, of one endpoint, whose stack says `scaler: keda`."""
+    settings = {"namespace": "moorage-keda", "scaler": "keda"}
+    folder = tmp_path_factory.mktemp("keda")
+    second = Installation(parts, folder, installation.context, settings, only=[ENDPOINT], tell=say)
+    second.apply()
+    yield second
+    second.remove()
+
+
+@pytest.fixture
+async def by_keda(keda_installation: Installation) -> AsyncIterator[Platform]:
+    """That second platform."""
+    async with open_platform(keda_installation.access) as opened:
+        yield opened
+
+
+async def ride(platform: Platform) -> Wave:
+    """0->1->N->1->0->1, requests of all kinds flowing; what was seen comes back."""
+    await platform.at_zero(ENDPOINT)
+    load, namespace = Load(platform, ENDPOINT), await platform.namespace_of(ENDPOINT)
+    samples: list[Sample] = []
+    async with (
+        recorded(platform.api, "deployments", namespace, SELECTOR) as deployments,
+        asyncio.TaskGroup() as group,
+    ):
+        sampling = group.create_task(sample_queue(platform, ENDPOINT, samples))
+
+        async def number_is(number: int, what: str) -> None:
+            await platform.wait(
+                lambda: steps_of(deployments, 0)[-1].number == number, AFTER_HOLD_SECONDS, what, poll=0.05
+            )
+
+        await load.send(Kind.SYNC, seconds=0.2)
+        await load.burst(3 * MOST, KINDS, seconds=1.5)
+        is_over = asyncio.Event()
+        alone = group.create_task(keep_one_running(load, is_over))
+        await number_is(1, "the number falls to 1 while one request runs after another")
+        is_over.set()
+        await alone
+        await number_is(0, "the number falls to 0 when nothing runs any more")
+        await load.send(Kind.ASYNC, seconds=0.2)
+        await number_is(1, "the number rises to 1 again")
+        sampling.cancel()
+    return Wave(load, samples, steps_of(deployments, 0))
+
+
+async def keep_one_running(load: Load, is_over: asyncio.Event) -> None:
+    """One request after another, until it is over."""
+    while not is_over.is_set():
+        await load.send(Kind.SYNC, seconds=0.3)
+
+
+def is_one_wave(numbers: list[int]) -> bool:
+    """Whether they rise from 0 over 1 to the most, fall over 1 to 0, and rise to 1 again."""
+    top = numbers.index(max(numbers))
+    rise, fall = numbers[: top + 1], numbers[top:-1]
+    is_up = rise[:2] == [0, 1] and rise[-1] == MOST and rise == sorted(rise)
+    is_down = fall[-2:] == [1, 0] and fall == sorted(fall, reverse=True)
+    return is_up and is_down and numbers[-1] == 1
+
+
+def tell(figures: Figures, scaler: str, wave: Wave) -> None:
+    """Write down how fast the number followed."""
+    entries, steps = wave.load.ledger.entries, wave.steps
+    rises = {
+        "0->1": first_at(steps, 1, 0.0) - entries[0].begun_at,
+        f"1->{MOST}": first_at(steps, MOST, 0.0) - entries[1].begun_at,
+        "0->1 again": steps[-1].at - entries[-1].begun_at,
+    }
+    for move, seconds in rises.items():
+        figures.add(f"{scaler}: {move}, request to number", seconds, "s", goal="<= 0.2 s by our own")
+    figures.add(f"{scaler}: numbers", " ".join(str(step.number) for step in steps))
+    figures.add(f"{scaler}: requests answered", f"{len(entries)} ({wave.load.ledger.told()})")
+    figures.add(f"{scaler}: wait for an answer", spread([entry.seconds for entry in entries]), "s")
+
+
+def first_at(steps: list[Step], number: int, after: float) -> float:
+    """When a number was first heard of."""
+    return next(step.at for step in steps if step.number >= number and step.at > after)
