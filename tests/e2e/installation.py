@@ -82,6 +82,8 @@ class Installation:
     """Settings of the stack that differ from the file's, such as `{"namespace": "other", "scaler": "keda"}`."""
     only: Sequence[str] = ()
     """Endpoints of the project that are installed; all of them unless given."""
+    values: dict[str, str] = field(default_factory=dict)
+    """Secrets whose values differ from `SECRETS`; handed out by the next `apply`."""
     tell: Callable[[str], None] = lambda _: None
     access: Access = field(init=False)
     """How it is reached; there once `apply` has returned."""
@@ -211,7 +213,7 @@ class Installation:
         }
 
     def _values(self) -> dict[str, str]:
-        return {**SECRETS, "registry-password": self.parts.registry["password"]}
+        return {**SECRETS, "registry-password": self.parts.registry["password"], **self.values}
 
     def _own_secrets(self, *options: str) -> str:
         return self._infra("platform_secrets", "--key", str(self.folder / "key"), *options)
