@@ -85,6 +85,8 @@ class Installation:
     values: dict[str, str] = field(default_factory=dict)
     """Secrets whose values differ from `SECRETS`; handed out by the next `apply`."""
     tell: Callable[[str], None] = lambda _: None
+    values: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
+    """The project's secrets by name; a changed one counts at the next `apply`. The registry's password is in `parts`."""
     access: Access = field(init=False)
     """How it is reached; there once `apply` has returned."""
 
@@ -195,7 +197,7 @@ class Installation:
     def _given(self, needed: Mapping[str, Any]) -> dict[str, Any] | None:
         """One Secret with its value; None for the platform's own, and for those without a value."""
         kind, _, name = str(needed["name"]).partition("-")
-        values = self._values()
+        values = self._all_values()
         if kind == "secret" and name in values:
             content = {"value": values[name]}
         elif kind == "registry":
@@ -212,7 +214,7 @@ class Installation:
             "stringData": content,
         }
 
-    def _values(self) -> dict[str, str]:
+    def _all_values(self) -> dict[str, str]:
         return {**SECRETS, "registry-password": self.parts.registry["password"], **self.values}
 
     def _own_secrets(self, *options: str) -> str:
@@ -256,7 +258,7 @@ class Installation:
         self.tell("pulumi up")
         if not (state / ".pulumi").exists():
             pulumi("stack", "init")
-        for name, value in self._values().items():
+        for name, value in self._all_values().items():
             pulumi("config", "set", "--secret", f"secrets.{name}", stdin=value)
         pulumi("up", "--yes", "--skip-preview")
         tokens = json.loads(pulumi("stack", "output", "tokens", "--show-secrets", "--json"))

@@ -64,19 +64,23 @@ async def start_from_zero(platform: Platform) -> Start:
         entry = await load.send(seconds=0)
 
         assert entry.fate is Fate.ANSWERED, entry.why
-        ready_at = await platform.wait(lambda: first(pods, is_ready), 15, "the pod that answered is Ready")
-        scaled_at, created_at = (
-            first(deployments, is_scaled),
-            first(pods, lambda event: event.type == "ADDED"),
-        )
-        assert scaled_at is not None
-        assert created_at is not None
-        return Start(scaled_at - begun, ready_at - created_at, entry.seconds)
+        await platform.wait(lambda: any(map(is_ready, pods)), 15, "the pod that answered is Ready")
+        pod = first(pods, is_ready) - first(pods, is_new)
+        return Start(first(deployments, is_scaled) - begun, pod, entry.seconds)
 
 
-def first(events: list[Event], holds: Callable[[Event], bool]) -> float | None:
-    """When the first event of a kind was heard; None where there was none."""
-    return next((event.at for event in events if holds(event)), None)
+def first(events: list[Event], holds: Callable[[Event], bool]) -> float:
+    """When the first event of a kind was heard.
+
+    Raises:
+        StopIteration: there was none.
+    """
+    return next(event.at for event in events if holds(event))
+
+
+def is_new(event: Event) -> bool:
+    """Whether the pod was created."""
+    return event.type == "ADDED"
 
 
 def is_scaled(event: Event) -> bool:
