@@ -85,8 +85,6 @@ class Installation:
     values: dict[str, str] = field(default_factory=dict)
     """Secrets whose values differ from `SECRETS`; handed out by the next `apply`."""
     tell: Callable[[str], None] = lambda _: None
-    values: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
-    """The project's secrets by name; a changed one counts at the next `apply`. The registry's password is in `parts`."""
     access: Access = field(init=False)
     """How it is reached; there once `apply` has returned."""
 
