@@ -9,8 +9,8 @@ STATE_FLAG := $(if $(MOORAGE_STATE),--state "$(MOORAGE_STATE)")
 PLATFORM := $(BIN)/python -m runtime.local
 CODE := infra components runtime tests bench
 STACK ?= local
-# Slow tests that build, install and lint: they keep no clock, so two may share the machine.
-BUILDS := tests/images tests/infra tests/manifests
+# Slow tests that build, install, lint or play with their own clock: two may share the machine.
+SHARING := tests/images tests/infra tests/manifests tests/queue/test_state_machine.py tests/templates tests/workflows
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs check plan render infra test test-slow e2e lint fmt bench chaos
@@ -48,8 +48,8 @@ test: lint ## what every change must pass: lint, types and the quick tests
 	@$(BIN)/pytest -q -m "not slow and not e2e" -n 3 --dist worksteal
 
 test-slow: $(VENV)/.otel ## original clients, browser, databases, long properties
-	@$(BIN)/pytest -q -m slow $(foreach folder,$(BUILDS),--ignore=$(folder))
-	@$(BIN)/pytest -q -m slow -n 2 $(BUILDS)
+	@$(BIN)/pytest -q -m slow $(foreach folder,$(SHARING),--ignore=$(folder))
+	@$(BIN)/pytest -q -m slow -n 2 $(SHARING)
 
 e2e: $(VENV)/.dev ## the platform on a real Kubernetes: one built here, or yours (E2E_CONTEXT=name)
 	@$(if $(E2E_CONTEXT),,PYTHONPATH=tests $(BIN)/python -m cluster run --) $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
