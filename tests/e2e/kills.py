@@ -1,0 +1,249 @@
+"""The story of the kills: each part once, under a flow of requests, and what became of it."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from e2e.blows import Blows
+from e2e.client import Platform
+from e2e.cluster_api import Object
+from e2e.load import ROUTE, Entry, Fate, Kind, Ledger, Load
+from e2e.stories import Restarts, all_pods, busy_with, is_ready, pod_of, restarted, restarts, statuses, told
+
+from runtime.queue.port import QueueUnavailableError
+from runtime.wire.cluster import LEASE, MODEL_CONTAINER, WORKER_CONTAINER
+
+STORY_SECONDS = 300.0
+FLOW_SECONDS = 80.0
+FLOW_COUNT = 160
+FLOW_RUN_SECONDS = 0.3
+HELD_SECONDS = 6.0
+LEASE_SECONDS = 15.0
+"""How long a request stays its worker's without a sign of life."""
+RERUN_GOAL = LEASE_SECONDS + 1
+BACK_SECONDS = 60.0
+"""Within so long whatever was killed serves again."""
+NODE_BACK_SECONDS = 120.0
+STAYS, GOES = "node1", "node2"
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A request that ran where something was killed."""
+
+    entry: Entry
+    killed_at: float
+    """Seconds since the epoch, as the model tells its runs."""
+    former: Object
+    """The pod that ran it first."""
+
+    @property
+    def seconds(self) -> float:
+        """From the kill to the beginning of the run that was answered."""
+        return float(self.entry.answer["started"]) - self.killed_at
+
+
+@dataclass(slots=True)
+class Story:
+    """What was killed, and what became of it."""
+
+    flow: Ledger
+    is_own: bool
+    gateway_killed_at: float = 0.0
+    """Of this process's steady clock."""
+    reruns: dict[str, Rerun] = field(default_factory=dict)
+    """By what was killed: model, worker, node, last replica's node."""
+    back: dict[str, float] = field(default_factory=dict)
+    """Seconds until it served again, by what was killed."""
+    restarted_with_kubelet: Restarts = field(default_factory=dict)
+    again: list[tuple[Entry, Mapping[str, Any]]] = field(default_factory=list)
+    """Requests that were asked for once more, with what was answered then."""
+
+
+async def kill_everything(platform: Platform) -> Story:
+    """Kill one part after the other; on another cluster than the suite's own no node, and pods whole."""
+    blows = Blows(platform.api, is_own=bool(os.environ.get("E2E_CLUSTER")))
+    load = Load(platform, "keyed", deadline_seconds=STORY_SECONDS)
+    story = Story(load.ledger, blows.is_own)
+    await load.send(seconds=0)
+    async with asyncio.TaskGroup() as group:
+        kinds = [Kind.ASYNC, Kind.KEYED, Kind.SYNC, Kind.KEYED]
+        group.create_task(load.flow(FLOW_COUNT, FLOW_SECONDS, kinds, seconds=FLOW_RUN_SECONDS))
+        if blows.is_own:
+            await _kill_all(platform, blows, story)
+        else:
+            await _kill_gateway(platform, blows, story)
+            await _kill_parts(platform, blows, story)
+    await _ask_again(platform, story)
+    if blows.is_own:
+        await _bring_back(platform, blows)
+    return story
+
+
+async def _kill_all(platform: Platform, blows: Blows, story: Story) -> None:
+    """The node with one of two replicas of an endpoint and the only one of another; the rest while it is away."""
+    pair, alone = (Load(platform, name, deadline_seconds=STORY_SECONDS) for name in ("pair", "alone"))
+    async with asyncio.TaskGroup() as group:
+        await platform.kubectl("cordon", STAYS)
+        runs = [group.create_task(it.send(Kind.ASYNC, seconds=4 * HELD_SECONDS)) for it in (pair, alone)]
+        formers = [await _pod_with_request(platform, it.endpoint) for it in (pair, alone)]
+        await platform.kubectl("uncordon", STAYS)
+        await platform.kubectl("cordon", GOES)
+        assert {pod["spec"]["nodeName"] for pod in formers} == {GOES}
+        await pair.send(seconds=0)  # its second replica, on the node that stays
+        killed_at = time.time()
+        await blows.kill_node(GOES)
+        await _kill_gateway(platform, blows, story)
+        story.reruns["node"] = Rerun(await runs[0], killed_at, formers[0])
+        await _kill_parts(platform, blows, story)
+        await _restart_kubelet(platform, blows, story)
+        story.reruns["last replica's node"] = Rerun(await runs[1], killed_at, formers[1])
+
+
+async def _kill_parts(platform: Platform, blows: Blows, story: Story) -> None:
+    """Replicas, scaler and queue, each when the one before has come back."""
+    for container in (MODEL_CONTAINER, WORKER_CONTAINER):
+        story.reruns[container] = await _kill_under_request(platform, blows, container)
+    await _kill_scaler(platform, blows, story)
+    await _kill_queue(platform, blows, story)
+
+
+async def _bring_back(platform: Platform, blows: Blows) -> None:
+    """The node that was killed; what Kubernetes had given up there goes for good."""
+    await blows.start_node(GOES)
+    await platform.kubectl("uncordon", GOES)
+
+    async def is_back() -> bool:
+        pods = await all_pods(platform)
+        ending = [
+            pod
+            for pod in pods
+            if "deletionTimestamp" in pod["metadata"] and pod["spec"].get("nodeName") == GOES
+        ]
+        return is_ready(await platform.api.get("nodes", GOES)) and not ending
+
+    await platform.wait(is_back, NODE_BACK_SECONDS, f"{GOES} ready, its former pods gone", poll=0.5)
+
+
+async def _kill_gateway(platform: Platform, blows: Blows, story: Story) -> None:
+    victim, *_ = await platform.component_pods("gateway")
+    story.gateway_killed_at = time.monotonic()
+    await blows.kill(victim, "gateway")
+    story.back["gateway"] = await _until_ready(platform, "gateway", victim)
+
+
+async def _kill_under_request(platform: Platform, blows: Blows, container: str) -> Rerun:
+    """Kill a container of the replica that runs a request."""
+    load = Load(platform, "steady", deadline_seconds=STORY_SECONDS)
+    async with asyncio.TaskGroup() as group:
+        sent = group.create_task(load.send(Kind.ASYNC, seconds=HELD_SECONDS))
+        former = await _pod_with_request(platform, "steady")
+        killed_at = time.time()
+        await blows.kill(former, container)
+    return Rerun(sent.result(), killed_at, former)
+
+
+async def _kill_scaler(platform: Platform, blows: Blows, story: Story) -> None:
+    """Kill the one that leads; an endpoint at zero, asked at once, needs another."""
+    await platform.at_zero("zero", 90)
+    lease = await platform.api.get("leases", LEASE, platform.access.namespace)
+    pods = await platform.component_pods("scaler")
+    (leader,) = [pod for pod in pods if pod["metadata"]["name"] == lease["spec"]["holderIdentity"]]
+    load, begun = Load(platform, "zero", deadline_seconds=STORY_SECONDS), time.monotonic()
+    await blows.kill(leader, "scaler")
+    entry = await load.send(Kind.ASYNC, seconds=0)
+    assert entry.fate is Fate.ANSWERED, told([entry])
+    story.back["scaler leader"] = time.monotonic() - begun
+    await _until_ready(platform, "scaler", leader)
+
+
+async def _kill_queue(platform: Platform, blows: Blows, story: Story) -> None:
+    (victim,) = await platform.component_pods("queue")
+    load, begun = Load(platform, "keyed", deadline_seconds=STORY_SECONDS), time.monotonic()
+    await blows.kill(victim, "queue")
+    await _until_away(platform)
+    entry = await load.send(Kind.ASYNC, seconds=0)
+    assert entry.accepted_at is not None, told([entry])
+    story.back["queue"] = entry.accepted_at - begun
+    await _until_ready(platform, "queue", victim)
+
+
+async def _restart_kubelet(platform: Platform, blows: Blows, story: Story) -> None:
+    before, begun = await restarts(platform), time.monotonic()
+    stamp = (await _node_condition(platform, STAYS))["lastHeartbeatTime"]
+    await blows.restart_kubelet(STAYS)
+
+    async def has_beaten() -> bool:
+        condition = await _node_condition(platform, STAYS)
+        return bool(condition["status"] == "True" and condition["lastHeartbeatTime"] != stamp)
+
+    await platform.wait(has_beaten, BACK_SECONDS, f"{STAYS} ready with its new kubelet", poll=0.25)
+    story.back["kubelet"] = time.monotonic() - begun
+    story.restarted_with_kubelet = restarted(before, await restarts(platform))
+
+
+async def _node_condition(platform: Platform, node: str) -> Object:
+    found = (await platform.api.get("nodes", node))["status"]["conditions"]
+    condition: Object = next(each for each in found if each["type"] == "Ready")
+    return condition
+
+
+async def _until_away(platform: Platform) -> None:
+    """Wait until the queue surely does not answer, or has answered anew."""
+    pod_at = time.monotonic()
+    while time.monotonic() - pod_at < 1.0:
+        try:
+            async with asyncio.timeout(0.5):
+                await platform.queue.ping()
+        except (QueueUnavailableError, TimeoutError):
+            return
+        await asyncio.sleep(0.02)
+
+
+async def _until_ready(platform: Platform, component: str, victim: Object) -> float:
+    """Seconds until the component is whole again after one of its pods was struck."""
+    begun, before = time.monotonic(), len(await platform.component_pods(component))
+    lives = _lives(victim)
+
+    async def is_whole() -> bool:
+        pods = await platform.component_pods(component)
+        is_struck = all(_lives(pod) != lives for pod in pods)
+        return is_struck and len(pods) >= before and all(is_ready(pod) for pod in pods)
+
+    await platform.wait(is_whole, BACK_SECONDS, f"all pods of {component} ready again")
+    return time.monotonic() - begun
+
+
+def _lives(pod: Object) -> tuple[str, int]:
+    """Which pod it is, and in which of its lives."""
+    return pod["metadata"]["uid"], sum(each["restartCount"] for each in statuses(pod))
+
+
+async def _pod_with_request(platform: Platform, endpoint: str) -> Object:
+    """The pod of an endpoint that runs a request, as it stands once it does."""
+    (replica, *_) = await busy_with(platform, endpoint, 1)
+    return await pod_of(platform, endpoint, replica.id)
+
+
+async def _ask_again(platform: Platform, story: Story) -> None:
+    """Ask once more for what was answered: by its id, or with its key."""
+    room = asyncio.Semaphore(AT_ONCE)
+    api, client = await platform.platform_api(), await platform.client("keyed")
+
+    async def ask(entry: Entry) -> None:
+        async with room:
+            if entry.kind is Kind.ASYNC:
+                reply = await api.get(f"/v1/responses/{entry.request_id}")
+            else:
+                body = {"seconds": FLOW_RUN_SECONDS, "echo": entry.tag}
+                reply = await client.post(ROUTE, json=body, headers={"Idempotency-Key": entry.tag})
+            story.again.append((entry, reply.json()))
+
+    kept = [each for each in story.flow.entries if each.kind is not Kind.SYNC and each.fate is Fate.ANSWERED]
+    async with asyncio.TaskGroup() as group:
+        for entry in kept:
+            group.create_task(ask(entry))

@@ -1,0 +1,171 @@
+"""Why a request waits: what never starts says its true cause soon, and starts once that is mended."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from e2e.client import Platform
+from e2e.figures import Figures
+from e2e.installation import Installation
+from e2e.load import Entry, Fate, Kind, Load
+from e2e.stories import Restarts, play, restarted, restarts, told
+
+from infra.plan.digests import docker_config
+
+STORY_SECONDS = 200.0
+TOLD_SECONDS = 15.0
+POLL_SECONDS = 0.25
+CAUSES: Mapping[str, str] = MappingProxyType(
+    {
+        "bad-image": r"cannot start: image \S+/private/nothing:1 was not found",
+        "bad-login": r"cannot start: the registry lets nobody pull \S+/private/model:1 with these credentials",
+        "crash": r"crash-looping: its model ended with exit code 1, \d+ restarts?; it last wrote:",
+        "no-secret": r'cannot start: secret "secret-absent" not found',
+        "no-gpu": r"no GPU: every one is in use",
+    }
+)
+"""Endpoint, to what it must say of itself."""
+MENDED = ("no-secret", "bad-login")
+"""Those whose Secret is put right in the end."""
+BESIDE = "steady"
+"""An endpoint that nothing is wrong with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an endpoint said, and how long after its request was accepted."""
+
+    cause: str
+    """The true one, or the last that was said in its place."""
+    seconds: float | None
+    """None when the true one was not told in time."""
+    untrue: tuple[str, ...]
+    """What else it said before, in order."""
+    entry: Entry
+    """The request: answered where the cause was mended, else taken back."""
+    mended_seconds: float
+    """From then to the request's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything that cannot start is asked for at once."""
+
+    told: Mapping[str, Told]
+    beside: list[Entry]
+    """Requests to an endpoint that nothing is wrong with, meanwhile."""
+    restarted: Restarts
+    """Containers of others that were restarted meanwhile."""
+
+
+@pytest.fixture(scope="module")
+def story(installation: Installation) -> Story:
+    """What this file's tests look at."""
+    return play(installation, lambda platform: _story(platform, installation), STORY_SECONDS)
+
+
+@pytest.mark.parametrize("endpoint", CAUSES)
+def test_an_endpoint_that_cannot_start_tells_why(story: Story, figures: Figures, endpoint: str) -> None:
+    """`GET /v1/endpoints/NAME` names the true cause within 15 s of the request that wants it."""
+    found = story.told[endpoint]
+
+    assert found.seconds is not None, f"said instead: {[*found.untrue, found.cause]}"
+    assert found.seconds <= TOLD_SECONDS, f"said before: {found.untrue}"
+    figures.add(f"cause told: {endpoint}", found.seconds, "s", goal=f"{TOLD_SECONDS:g} s")
+
+
+def test_what_is_said_before_the_cause_is_not_another_cause(story: Story) -> None:
+    """Until it is known an endpoint says that it is starting, or nothing."""
+    untrue = {name: found.untrue for name, found in story.told.items()}
+
+    wrong = {name: [each for each in said if "starting" not in each] for name, said in untrue.items()}
+    assert not any(wrong.values()), wrong
+
+
+def test_other_endpoints_go_on_beside_one_that_cannot_start(story: Story) -> None:
+    """Every request to another endpoint is answered, and none of its containers was restarted."""
+    assert all(each.fate is Fate.ANSWERED for each in story.beside), told(story.beside)
+    assert story.restarted == {}
+
+
+@pytest.mark.parametrize("endpoint", MENDED)
+def test_an_endpoint_starts_once_its_secret_is_right(story: Story, figures: Figures, endpoint: str) -> None:
+    """The request that has waited all the while is answered, and nobody had to restart anything."""
+    found = story.told[endpoint]
+    figures.add(f"Secret put right -> answer: {endpoint}", found.mended_seconds, "s")
+
+    assert found.entry.fate is Fate.ANSWERED, told([found.entry])
+
+
+async def _story(platform: Platform, installation: Installation) -> Story:
+    beside = Load(platform, BESIDE, deadline_seconds=STORY_SECONDS)
+    await beside.send(seconds=0)
+    before = await restarts(platform)
+    right = _right_secrets(platform, installation)
+    try:
+        async with asyncio.TaskGroup() as group:
+            flow = group.create_task(beside.flow(20, TOLD_SECONDS, [Kind.SYNC, Kind.ASYNC], seconds=0.2))
+            asked = {name: group.create_task(_ask(platform, name, right.get(name))) for name in CAUSES}
+    finally:
+        await platform.api.delete("secrets", "secret-absent", platform.access.endpoint_namespaces[0])
+    found = {name: task.result() for name, task in asked.items()}
+    return Story(found, flow.result(), restarted(before, await restarts(platform)))
+
+
+def _right_secrets(platform: Platform, installation: Installation) -> Mapping[str, Mapping[str, Any]]:
+    """What is missing or wrong in the project, as it should be."""
+    registry = installation.parts.registry
+    login = docker_config(registry["address"], registry["user"], registry["password"])
+    login_type = "kubernetes.io/dockerconfigjson"
+    namespace = platform.access.endpoint_namespaces[0]
+    return {
+        "no-secret": _secret(namespace, "secret-absent", "Opaque", {"value": "here at last"}),
+        "bad-login": _secret(namespace, "registry-locked", login_type, {".dockerconfigjson": login}),
+    }
+
+
+def _secret(namespace: str, name: str, kind: str, content: Mapping[str, str]) -> Mapping[str, Any]:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "stringData": content}
+
+
+async def _ask(platform: Platform, endpoint: str, right: Mapping[str, Any] | None) -> Told:
+    """Ask for an endpoint with one async request, hear its cause, and mend it or take the request back."""
+    load = Load(platform, endpoint, deadline_seconds=STORY_SECONDS)
+    async with asyncio.TaskGroup() as group:
+        sent = group.create_task(load.send(Kind.ASYNC, seconds=0))
+        accepted = await platform.wait(lambda: _accepted_at(load), TOLD_SECONDS, f"{endpoint} accepts")
+        cause, seconds, untrue = await _listen(platform, endpoint, accepted)
+        mended_at = time.monotonic()
+        if right is None:
+            await (await platform.platform_api()).delete(f"/v1/requests/{load.ledger.entries[0].request_id}")
+        else:
+            words = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+            await platform.kubectl(*words, stdin=json.dumps(right))
+    return Told(cause, seconds, untrue, sent.result(), (sent.result().ended_at or mended_at) - mended_at)
+
+
+def _accepted_at(load: Load) -> float:
+    """When its first request was accepted; 0 while it is not."""
+    return next((each.accepted_at for each in load.ledger.entries if each.accepted_at is not None), 0.0)
+
+
+async def _listen(
+    platform: Platform, endpoint: str, begun: float
+) -> tuple[str, float | None, tuple[str, ...]]:
+    """The cause that was waited for and after how long, or the last one and None; and those before it."""
+    said: list[str] = []
+    while time.monotonic() - begun < 2 * TOLD_SECONDS:
+        cause = str((await platform.shown(endpoint))["waiting"]["cause"])
+        if re.search(CAUSES[endpoint], cause):
+            return cause, time.monotonic() - begun, tuple(said)
+        if cause and cause not in said:
+            said.append(cause)
+        await asyncio.sleep(POLL_SECONDS)
+    return (said[-1] if said else ""), None, tuple(said[:-1])

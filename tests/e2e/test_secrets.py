@@ -1,0 +1,246 @@
+"""Secrets and logins: they reach the container that reads them, roll nothing else, and stand nowhere in clear."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from e2e.client import Platform
+from e2e.cluster_api import Object
+from e2e.commands import CommandError
+from e2e.figures import Figures
+from e2e.installation import SECRETS, Installation
+from e2e.load import Entry, Fate, Load
+from e2e.stories import all_pods, busy_with, play, spaces, told
+
+STORY_SECONDS = 200.0
+HELD_SECONDS = 12.0
+"""Run of the request under which the secret is exchanged."""
+ROLL_SECONDS = 90.0
+LEAST_CHARACTERS = 8
+"""Shorter values stand anywhere by chance."""
+BESIDE = "steady"
+NEWER = "what only the newer model may know"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A secret with one value, then with another."""
+
+    before: Entry
+    held: Entry
+    """The request that ran meanwhile."""
+    after: Entry
+    pod: Object
+    """The pod of the old value."""
+    rolled_by_itself: bool
+    """Whether the pod was replaced by the new value alone."""
+    others: frozenset[str]
+    """Pods of others that were there before and should be there afterwards."""
+    others_after: frozenset[str]
+
+
+@pytest.fixture(scope="module")
+def story(installation: Installation) -> Story:
+    """What this file's tests look at."""
+    return play(installation, lambda platform: _story(platform, installation), STORY_SECONDS)
+
+
+def test_a_secret_reaches_the_model_that_reads_it(story: Story) -> None:
+    """The model tells the SHA-256 of the value that was set."""
+    assert story.before.fate is Fate.ANSWERED, told([story.before])
+    assert story.before.answer["secret_sha256"] == _sha256(SECRETS["message"])
+
+
+def test_an_image_of_a_private_registry_is_pulled_with_its_login(
+    story: Story, installation: Installation
+) -> None:
+    """The pod names its login, and runs the registry's image."""
+    registry = installation.parts.registry["address"]
+    images = [each["image"] for each in story.pod["status"]["containerStatuses"]]
+
+    assert {"name": "registry-private"} in story.pod["spec"]["imagePullSecrets"]
+    assert all(image.startswith(f"{registry}/") for image in images), images
+
+
+def test_a_new_value_reaches_the_model_with_a_new_pod(story: Story, figures: Figures) -> None:
+    """The next pod has the new value; the request that ran meanwhile was finished with the old one."""
+    assert story.held.fate is story.after.fate is Fate.ANSWERED, told([story.held, story.after])
+    assert story.held.answer["secret_sha256"] == _sha256(SECRETS["message"])
+    assert story.after.answer["secret_sha256"] == _sha256(NEWER)
+    assert story.after.answer["pod"] != story.before.answer["pod"]
+    figures.add("a new value rolls its readers by itself", "yes" if story.rolled_by_itself else "no")
+
+
+def test_a_new_value_rolls_its_readers_only(story: Story, installation: Installation) -> None:
+    """By itself where the stack holds it; where Secrets are somebody else's, its readers roll when told to."""
+    is_held = installation.settings.get("secrets") == "pulumi"
+
+    assert story.rolled_by_itself == is_held
+    assert story.others_after >= story.others
+
+
+@pytest.mark.usefixtures("story")
+async def test_nothing_secret_stands_in_a_log(platform: Platform, installation: Installation) -> None:
+    """Of any container of the platform and of its endpoints, its former life's too."""
+    values = await _secret_values(platform, installation)
+
+    logs = {name: text async for name, text in _logs(platform)}
+
+    assert any("gateway" in name for name in logs)
+    assert _found(values, logs) == []
+
+
+@pytest.mark.usefixtures("story")
+async def test_nothing_secret_stands_in_an_object(
+    platform: Platform, installation: Installation, figures: Figures
+) -> None:
+    """Of any kind but Secrets: specs, records, events, whatever was noted on them."""
+    values = await _secret_values(platform, installation)
+
+    objects = await _objects(platform)
+
+    assert "kind: Event" in "".join(objects.values())
+    assert _found(values, objects) == []
+    figures.add("secret values searched for in logs, objects, files", len(values))
+
+
+@pytest.mark.usefixtures("story")
+async def test_nothing_secret_stands_in_what_is_rendered(
+    platform: Platform, installation: Installation
+) -> None:
+    """Nor in any other file of the project, nor in what the API says of endpoints."""
+    values = await _secret_values(platform, installation)
+    files = {str(path): path.read_text(errors="replace") for path in _files(installation.folder)}
+    files["/v1/endpoints"] = (await (await platform.platform_api()).get("/v1/endpoints")).text
+
+    assert len(files) > 1
+    assert _found(values, files) == []
+
+
+async def _story(platform: Platform, installation: Installation) -> Story:
+    load = Load(platform, "secret", deadline_seconds=STORY_SECONDS)
+    beside = Load(platform, BESIDE, deadline_seconds=STORY_SECONDS)
+    before, _ = await load.send(seconds=0), await beside.send(seconds=0)
+    (pod,) = await platform.pods("secret")
+    others = await _others(platform)
+    installation.values["message"] = NEWER
+    async with asyncio.TaskGroup() as group:
+        held = group.create_task(load.send(seconds=HELD_SECONDS))
+        stays = group.create_task(beside.send(seconds=HELD_SECONDS))  # so that it is not scaled down
+        await busy_with(platform, "secret", 1)
+        await asyncio.to_thread(installation.apply)
+        rolled_by_itself = pod["metadata"]["uid"] not in await _uids(platform, "secret")
+        if not rolled_by_itself:
+            await _roll(platform, "secret")
+        after = await _next(platform, load, pod)
+    others_after = await _others(platform)
+    assert stays.result().fate is Fate.ANSWERED, told([stays.result()])
+    return Story(before, held.result(), after, pod, rolled_by_itself, others, others_after)
+
+
+async def _next(platform: Platform, load: Load, former: Object) -> Entry:
+    """An answer of another pod than the former."""
+
+    async def is_new() -> bool:
+        return any(
+            it.id != former["metadata"]["name"] for it in (await platform.queue.look("secret")).replicas
+        )
+
+    await platform.wait(is_new, ROLL_SECONDS, "a pod of secret with the new value")
+    return await load.send(seconds=0)
+
+
+async def _roll(platform: Platform, endpoint: str) -> None:
+    namespace = await platform.namespace_of(endpoint)
+    await platform.kubectl("rollout", "restart", f"deployment/{endpoint}", f"--namespace={namespace}")
+
+
+async def _uids(platform: Platform, endpoint: str) -> set[str]:
+    return {str(pod["metadata"]["uid"]) for pod in await platform.pods(endpoint)}
+
+
+async def _others(platform: Platform) -> frozenset[str]:
+    """Pods of the platform's own and of the endpoint beside."""
+    own = [
+        pod for pod in await all_pods(platform) if pod["metadata"]["namespace"] == platform.access.namespace
+    ]
+    return frozenset(str(pod["metadata"]["uid"]) for pod in own) | await _uids(platform, BESIDE)
+
+
+async def _secret_values(platform: Platform, installation: Installation) -> list[str]:
+    """Every value that must be in clear nowhere: those of the project, and those that the platform made."""
+    made = [secret for space in spaces(platform) for secret in await platform.api.list("secrets", space)]
+    values = {*SECRETS.values(), NEWER, installation.parts.registry["password"]}
+    values |= {platform.access.token, *platform.access.tokens.values(), platform.access.queue_password}
+    values |= {value for secret in made for value in _clear(secret)}
+    return sorted(value for value in values if len(value) >= LEAST_CHARACTERS)
+
+
+def _clear(secret: Object) -> Iterator[str]:
+    """What of a Secret is secret: passwords in addresses, keys and values; no hash of one."""
+    for key, encoded in (secret.get("data") or {}).items():
+        text = base64.b64decode(encoded).decode(errors="replace")
+        if key.endswith("-url"):
+            yield text.partition("://")[2].partition("@")[0].partition(":")[2]
+        elif key in {"value", "worker-key"}:
+            yield text
+        elif key == ".dockerconfigjson":
+            yield from (str(login["auth"]) for login in json.loads(text)["auths"].values())
+
+
+def _forms(value: str) -> set[str]:
+    """A value as it may stand in a text: as it is, in base64, percent-encoded, within JSON."""
+    return {value, base64.b64encode(value.encode()).decode(), quote(value, safe=""), json.dumps(value)[1:-1]}
+
+
+def _found(values: list[str], texts: dict[str, str]) -> list[str]:
+    """Where a value stands; the value itself is not told."""
+    forms = {form: number for number, value in enumerate(values) for form in _forms(value)}
+    return sorted(
+        {
+            f"value {number} in {name}"
+            for name, text in texts.items()
+            for form, number in forms.items()
+            if form in text
+        }
+    )
+
+
+async def _logs(platform: Platform) -> Any:
+    """Each container's log by `pod/container`, and that of its former life."""
+    for pod in await all_pods(platform):
+        name, space = pod["metadata"]["name"], f"--namespace={pod['metadata']['namespace']}"
+        for words in ((), ("--previous",)):
+            try:
+                text = await platform.kubectl("logs", name, space, "--all-containers", "--prefix", *words)
+            except CommandError:  # it does not run yet, or had no former life
+                continue
+            yield f"{name} {' '.join(words)}".strip(), text
+
+
+async def _objects(platform: Platform) -> dict[str, str]:
+    """All objects of our namespaces but Secrets, and the cluster's own that name them, by where they are."""
+    listed = await platform.kubectl("api-resources", "--verbs=list", "--namespaced", "-o", "name")
+    kinds = ",".join(kind for kind in listed.split() if kind != "secrets")
+    texts = {"cluster": await platform.kubectl("get", "namespaces,persistentvolumes", "-o", "yaml")}
+    for space in spaces(platform):
+        texts[space] = await platform.kubectl("get", kinds, f"--namespace={space}", "-o", "yaml")
+    return texts
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files below a folder, links not followed; without the key that everything is made from."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place) / name for name in names if name != "key")
+
+
+def _sha256(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()
