@@ -14,6 +14,7 @@ from support.plans import Values, every_object, planned, pods, projects, specs_o
 from infra.plan.images import plan_images
 from infra.plan.ingresses import LONGEST_HOLD_SECONDS
 from infra.plan.manifests import gateway, replicas
+from infra.plan.manifests.parts import LOST_NODE_SECONDS, LOST_NODE_TAINTS, lost_node_tolerations
 from infra.plan.values import Plan
 from infra.spec.stack import Stack
 from runtime.wire.names import LONGEST, short
@@ -158,6 +159,27 @@ def test_every_hop_outlasts_the_deadlines(values: Values, stack: Stack) -> None:
         assert pod["terminationGracePeriodSeconds"] > limits.request_seconds
         assert seconds(pod["containers"][0]["startupProbe"]) >= limits.start_seconds
         assert endpoint.progress_seconds > limits.start_seconds
+
+
+@law
+@given(values=projects(), stack=stacks())
+def test_pods_leave_a_lost_node_soon(values: Values, stack: Stack) -> None:
+    """All but the queue's, whose disk waits for the node anyway: Kubernetes' own five minutes are a request's end."""
+    for kind, manifest in every_object(planned(values, stack)):
+        if kind == "Deployment":
+            seconds_left = {
+                each["key"]: each["tolerationSeconds"]
+                for each in pods(manifest)["tolerations"]
+                if "tolerationSeconds" in each
+            }
+            assert seconds_left == dict.fromkeys(LOST_NODE_TAINTS, LOST_NODE_SECONDS)
+
+
+def test_a_stack_may_stay_on_lost_nodes_on_its_own_terms() -> None:
+    """Where its nodes name the taint themselves, nothing is added that would shorten their patience."""
+    assert [each["key"] for each in lost_node_tolerations([LOST_NODE_TAINTS[0], "gpu"])] == [
+        LOST_NODE_TAINTS[1]
+    ]
 
 
 @law

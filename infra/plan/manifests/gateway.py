@@ -7,6 +7,7 @@ from infra.plan.manifests.parts import (
     disruption_budget,
     http_probe,
     labels_of,
+    lost_node_tolerations,
     metadata,
     object_keys,
     own_resources_of,
@@ -153,6 +154,7 @@ def _deployment_spec(component: str, plan: Plan, container: Manifest, grace_seco
                 "securityContext": dict(POD_RESTRICTED),
                 "serviceAccountName": component,
                 "terminationGracePeriodSeconds": grace_seconds,
+                "tolerations": lost_node_tolerations(),
                 "topologySpreadConstraints": spread(labels),
                 "volumes": [
                     {"name": "state", "emptyDir": {"sizeLimit": "1Gi"}},

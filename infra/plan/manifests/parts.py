@@ -23,6 +23,9 @@ RESTRICTED: Mapping[str, Any] = {
 }
 OWN_DISK: Mapping[str, str] = {"limits": "2Gi", "requests": "128Mi"}
 """Of a node's disk; the limit is above the largest scratch volume and kubelet's kept logs together."""
+LOST_NODE_SECONDS = 30
+"""How long a pod stays on a node that Kubernetes has given up; its own default is five minutes."""
+LOST_NODE_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 POD_RESTRICTED: Mapping[str, Any] = {
     "runAsGroup": USER,
     "runAsNonRoot": True,
@@ -83,6 +86,24 @@ def object_keys(secret: str | None) -> list[Manifest]:
     """Keys of the object store; none where it needs none, or gives them by the pod's own identity."""
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if secret else ()
     return [variable_from_secret(name, secret or "", name) for name in names]
+
+
+def lost_node_tolerations(given: Iterable[str] = ()) -> list[Manifest]:
+    """Have a pod replaced soon when its node is lost: requests wait for it, and a late one changes nothing.
+
+    Args:
+        given: keys of taints that are tolerated on somebody's own terms.
+    """
+    return [
+        {
+            "effect": "NoExecute",
+            "key": key,
+            "operator": "Exists",
+            "tolerationSeconds": LOST_NODE_SECONDS,
+        }
+        for key in LOST_NODE_TAINTS
+        if key not in set(given)
+    ]
 
 
 def pull_secrets(names: Iterable[str]) -> Manifest:

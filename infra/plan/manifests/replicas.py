@@ -10,6 +10,7 @@ from infra.plan.manifests.parts import (
     disruption_budget,
     http_probe,
     labels_of,
+    lost_node_tolerations,
     metadata,
     object_keys,
     pull_secrets,
@@ -257,19 +258,15 @@ def _placement(plan: EndpointPlan) -> Manifest:
         wanted = [{"key": key, "operator": "In", "values": list(values)} for key, values in nodes.selector]
         terms = {"nodeSelectorTerms": [{"matchExpressions": wanted}]}
         placed["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
-    if nodes.tolerations:
-        placed["tolerations"] = [
-            {
-                "effect": each.effect,
-                "key": each.key,
-                **(
-                    {"operator": "Exists"}
-                    if each.value is None
-                    else {"operator": "Equal", "value": each.value}
-                ),
-            }
-            for each in nodes.tolerations
-        ]
+    own = [
+        {
+            "effect": each.effect,
+            "key": each.key,
+            **({"operator": "Exists"} if each.value is None else {"operator": "Equal", "value": each.value}),
+        }
+        for each in nodes.tolerations
+    ]
+    placed["tolerations"] = [*own, *lost_node_tolerations(each.key for each in nodes.tolerations)]
     if nodes.runtime_class is not None:
         placed["runtimeClassName"] = nodes.runtime_class
     return placed
