@@ -1,12 +1,16 @@
 """Up and down with requests flowing: none lost, and the number what the policy says; with our scaler and with KEDA."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from e2e.client import Platform, open_platform
+from e2e.client import Platform, kubectl, open_platform
 from e2e.cluster_api import recorded
+from e2e.commands import run_command
 from e2e.figures import Figures, spread
 from e2e.installation import Installation, Parts
 from e2e.law import Law, Sample, Step, sample_queue, steps_of
@@ -19,6 +23,8 @@ MOST = 4
 OWN = Law(least=0, most=MOST, timeout=3, up_seconds=0.5, down_seconds=5)
 BY_KEDA = Law(least=0, most=MOST, timeout=3, up_seconds=3, down_seconds=10)
 """It learns of a raise past 1 at the autoscaler's sync, and goes to zero at a poll."""
+KEDA_SECONDS = 240.0
+"""For its installation, where its programs and images are built."""
 AFTER_HOLD_SECONDS = 30.0
 """Longest that a fall may take, the hold included."""
 
@@ -41,6 +47,8 @@ async def test_number_follows_demand_up_and_down(platform: Platform, figures: Fi
     assert wave.load.ledger.overlaps() == 0
     assert is_one_wave([step.number for step in wave.steps])
     assert OWN.breaches(wave.samples, wave.steps) == []
+    assert OWN.breaches(wave.samples, [Step(0.0, 0)])  # the law does find a number that stands still
+    assert OWN.breaches(wave.samples, [*wave.steps, Step(wave.samples[-1].at, MOST)])
 
 
 async def test_number_follows_demand_by_keda_too(by_keda: Platform, figures: Figures) -> None:
@@ -62,6 +70,7 @@ def keda_installation(
     say: Callable[[str], None],
 ) -> Iterator[Installation]:
     """A second platform beside the first, of one endpoint, whose stack says `scaler: keda`."""
+    require_keda(installation.context, say)
     settings = {"namespace": "moorage-keda", "scaler": "keda"}
     folder = tmp_path_factory.mktemp("keda")
     second = Installation(parts, folder, installation.context, settings, only=[ENDPOINT], tell=say)
@@ -75,6 +84,22 @@ async def by_keda(keda_installation: Installation) -> AsyncIterator[Platform]:
     """That second platform."""
     async with open_platform(keda_installation.access) as opened:
         yield opened
+
+
+def require_keda(context: str | None, say: Callable[[str], None]) -> None:
+    """KEDA in the cluster: installed where the cluster is the suite's own; elsewhere the test is skipped without it.
+
+    Raises:
+        CommandError: it cannot be installed; `python -m cluster build` makes what it needs.
+    """
+    command = kubectl(context, "get", "crd", "scaledobjects.keda.sh", "--ignore-not-found", "-o", "name")
+    if run_command(command, 30):
+        return
+    if not os.environ.get("E2E_CLUSTER"):
+        pytest.skip("needs KEDA in the cluster")
+    say("installing KEDA")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    run_command([sys.executable, "-m", "cluster", "keda"], KEDA_SECONDS, environment=environment)
 
 
 async def ride(platform: Platform) -> Wave:
