@@ -91,9 +91,10 @@ class Go:
             try:
                 return process.wait(min(self.heartbeat_seconds, module.limit_seconds - spent))
             except subprocess.TimeoutExpired:
-                *_, last = ("the start", *_read(log).splitlines())
-                spent = time.monotonic() - begun
-                self.say(f"{module.name}: still building after {duration(spent)}, at {last}")
+                # Go says what it compiles, but nothing while it links.
+                *_, last = ("", *_read(log).splitlines())
+                where = f", last {last}" if last else ""
+                self.say(f"{module.name}: still building after {duration(time.monotonic() - begun)}{where}")
         return None
 
 

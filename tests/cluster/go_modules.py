@@ -87,6 +87,7 @@ MODULES = (
         copied=(Copied("sigs.k8s.io/kwok", "kustomize/stage", "stage"),),
     ),
     GoModule("device_plugin", {"device_plugin": OWN}, expected_seconds=20, limit_seconds=300),
+    GoModule("pause", {"pause": OWN}, expected_seconds=10, limit_seconds=300),
     GoModule("model", {"model": OWN}, expected_seconds=10, limit_seconds=300),
     GoModule(
         "keda",

@@ -238,7 +238,7 @@ def test_a_long_build_gives_signs_of_life(scene: Scene) -> None:
         built.result(10)
 
     assert scene.told[0] == "server: building (about 1 s the first time)"
-    assert "server: still building after 0 s, at example.com/now" in scene.told
+    assert "server: still building after 0 s, last example.com/now" in scene.told
     assert scene.told[-1].startswith("server: built in ")
 
 

@@ -1,12 +1,17 @@
 """The device plugin against a kubelet's socket: Go's own tests of it."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
 from cluster.go_modules import SOURCES
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(shutil.which("go") is None, reason="go is not installed"),
+]
 
 
 def test_the_plugin_keeps_its_promises_to_the_kubelet() -> None:
