@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
 from kubernetes_asyncio.client import ApiClient, CoordinationV1Api, CoreV1Api
 from structlog.typing import FilteringBoundLogger
@@ -10,7 +10,6 @@ from structlog.typing import FilteringBoundLogger
 from runtime.cluster.records import follow_records
 from runtime.queue.port import Queue
 from runtime.scaler.election import Election
-from runtime.scaler.keda import KedaScaler, Signals, serve_keda
 from runtime.scaler.kube import KubeCluster
 from runtime.scaler.metrics import Metrics
 from runtime.scaler.probes import serve_probes
@@ -18,6 +17,7 @@ from runtime.scaler.reasons import Reporter
 from runtime.scaler.roster import Roster
 from runtime.scaler.rounds import Rounds
 from runtime.scaler.settings import Settings
+from runtime.scaler.signals import Signals
 from runtime.scaler.tending import Outlook, Tending
 from runtime.scaler.users import QueueUsers
 
@@ -84,10 +84,7 @@ class Scaler:
             if self._users is not None:
                 stack.push_async_callback(self._users.close)
             if settings.is_keda:
-                keda = KedaScaler(self._queue, self.roster, self._signals)
-                await stack.enter_async_context(
-                    serve_keda(keda, settings.host, settings.keda_port, self._log)
-                )
+                await stack.enter_async_context(self._serve_keda())
             self._log.info("listening", port=port, identity=settings.identity)
             await self._run_tasks(stop)
 
@@ -97,6 +94,13 @@ class Scaler:
         if self.election.is_leading and idle > STALLED_SECONDS:
             return f"it leads, and has not gone round for {idle:.0f} s"
         return ""
+
+    def _serve_keda(self) -> AbstractAsyncContextManager[int]:
+        # gRPC costs a start half a second, which a scaler that writes the numbers itself does without.
+        from runtime.scaler.keda import KedaScaler, serve_keda  # noqa: PLC0415 - as the comment says
+
+        keda = KedaScaler(self._queue, self.roster, self._signals)
+        return serve_keda(keda, self._settings.host, self._settings.keda_port, self._log)
 
     async def _run_tasks(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:

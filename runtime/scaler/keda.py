@@ -15,47 +15,15 @@ from structlog.typing import FilteringBoundLogger
 from runtime.queue.port import Queue, QueueError
 from runtime.scaler.keda_messages import SERVICE, make_messages
 from runtime.scaler.roster import Charge, Roster
+from runtime.scaler.signals import RETRY_SECONDS, Signals
 
 METRIC = "desired"
 RESEND_SECONDS = 5.0
 """How often an open stream says again that an endpoint is active: KEDA drops what comes before it is ready."""
-RETRY_SECONDS = 1.0
 GRACE_SECONDS = 2.0
 """How long open calls may go on when the server stops."""
 MOST_STREAMS = 5000
 """Most calls at one time; further ones are refused with RESOURCE_EXHAUSTED, and KEDA asks again."""
-
-
-class Signals:
-    """Tells open streams of pushed demands."""
-
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
-        self._listeners: dict[str, set[asyncio.Event]] = {}
-
-    async def run(self) -> None:
-        """Pass demands on; never returns."""
-        while True:
-            async for endpoint in self._queue.demands():
-                self.tell(endpoint)
-            await asyncio.sleep(RETRY_SECONDS)
-
-    def tell(self, endpoint: str) -> None:
-        """Something has changed about an endpoint."""
-        for event in self._listeners.get(endpoint, ()):
-            event.set()
-
-    @asynccontextmanager
-    async def listening(self, endpoint: str) -> AsyncIterator[asyncio.Event]:
-        """An event that is set at each signal while the block runs."""
-        event = asyncio.Event()
-        self._listeners.setdefault(endpoint, set()).add(event)
-        try:
-            yield event
-        finally:
-            self._listeners[endpoint].discard(event)
-            if not self._listeners[endpoint]:
-                del self._listeners[endpoint]
 
 
 class KedaScaler:

@@ -12,8 +12,9 @@ from support.kube_scene import Scene
 from support.polling import until
 
 from runtime.queue.port import EndpointView, QueueUnavailableError
-from runtime.scaler.keda import KedaScaler, Signals, serve_keda
+from runtime.scaler.keda import KedaScaler, serve_keda
 from runtime.scaler.keda_messages import SERVICE, make_messages
+from runtime.scaler.signals import Signals
 
 MESSAGES = make_messages()
 
