@@ -104,7 +104,7 @@ class ImageBuild:
                 case "RUN" if len(self.stages) < last:
                     self._run(stage, step.rest)
                 case "COPY":
-                    self._copy(stage, step)
+                    self.copy(stage, step)
                 case "ENV":
                     self._set(stage, step.rest)
                 case "WORKDIR":
@@ -157,7 +157,8 @@ class ImageBuild:
         if ran.returncode != 0:
             raise AssertionError(f"RUN {text}\n{ran.stdout}\n{ran.stderr}")
 
-    def _copy(self, stage: Stage, step: Step) -> None:
+    def copy(self, stage: Stage, step: Step) -> None:
+        """Carry out a `COPY` into the folder of a stage."""
         *sources, target = step.rest.split()
         place = stage.place(target)
         for source in sources:

@@ -1,0 +1,3 @@
+module moorage.dev/tests/cluster/model
+
+go 1.25.0
