@@ -34,7 +34,8 @@ FORBIDDEN = {
         "infra.project",
         "runtime",
     },
-    "runtime": {"pulumi", "infra", "components", "stacks"},
+    # The Kubernetes client of the program costs a start seconds: docs/adr/0008.
+    "runtime": {"pulumi", "infra", "components", "stacks", "kubernetes_asyncio"},
     "runtime.wire": {"runtime.queue", "runtime.gateway", "runtime.worker", "runtime.local", "runtime.policy"},
     "runtime.queue": {"runtime.gateway", "runtime.worker", "runtime.local", "runtime.policy"},
     "runtime.policy": IMPURE | {"runtime.gateway", "runtime.worker", "runtime.local"},

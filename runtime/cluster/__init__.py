@@ -1,1 +1,1 @@
-"""The Kubernetes API as gateway, platform API and scaler use it: connect, list and watch, the records."""
+"""The Kubernetes API as gateway, platform API and scaler use it: reach, call, list and watch, the records."""

@@ -1,30 +1,28 @@
-"""One call of the Kubernetes API: plain JSON out, one kind of fault, always a deadline.
+"""Calls of the Kubernetes API: plain JSON in and out, one kind of fault, always a deadline.
 
-Objects stay the dicts that the API sends. The client's model classes cost ten times the CPU to build, and
-refuse values that a newer server sends.
+Objects stay the dicts that the API sends: classes for them cost ten times the CPU to build, and refuse values that a
+newer server sends.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import ClientError, ClientResponse, ClientTimeout
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
+
+from runtime.cluster.access import Access
+from runtime.cluster.login import Login
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON."""
-Call = Callable[..., Awaitable[Any]]
-"""A method of one of kubernetes_asyncio's API classes."""
+Query = Mapping[str, str | int]
+"""A call's parameters by the API's own names, such as `labelSelector`."""
 
 CALL_SECONDS = 5.0
 """Longest wait for one answer, in seconds."""
-MERGE_PATCH = "application/merge-patch+json"
 _MOST_REASON = 300
-
-
-class ClusterConfigError(Exception):
-    """There is no way to reach a cluster from here."""
 
 
 class ClusterError(Exception):
@@ -50,13 +48,100 @@ class ClusterError(Exception):
         return self.status == HTTPStatus.GONE
 
 
-async def call_json(call: Call, *args: object, seconds: float = CALL_SECONDS, **options: object) -> Object:
-    """What the API answers to one call.
+class ApiClient:
+    """One API server, as one user of it; `runtime.cluster.client` makes it.
 
-    Raises:
-        ClusterError: it refused, or did not answer in time.
+    Every call raises `ClusterError` when the API refuses it or does not answer in time.
     """
-    text = await call_text(call, *args, seconds=seconds, **options)
+
+    def __init__(self, session: ClientSession, access: Access, login: Login) -> None:
+        self._session = session
+        self._access = access
+        self._login = login
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._access.server
+
+    async def read(self, path: str, query: Query | None = None, *, seconds: float = CALL_SECONDS) -> Object:
+        """An object, or one page of a list."""
+        return _parsed(await self._call("GET", path, query, seconds=seconds))
+
+    async def read_text(self, path: str, query: Query | None = None) -> str:
+        """What is no JSON: a log."""
+        return await self._call("GET", path, query)
+
+    async def create(self, path: str, body: Object, *, seconds: float = CALL_SECONDS) -> Object:
+        """Make an object of the kind that the path names; the conflict says that it was there."""
+        return _parsed(await self._call("POST", path, body=body, seconds=seconds))
+
+    async def replace(self, path: str, body: Object, *, seconds: float = CALL_SECONDS) -> Object:
+        """Write an object over, unless it has changed since the version in `body`."""
+        return _parsed(await self._call("PUT", path, body=body, seconds=seconds))
+
+    async def merge(self, path: str, body: Object) -> Object:
+        """Change the fields that `body` holds and no others."""
+        kind = "application/merge-patch+json"
+        return _parsed(await self._call("PATCH", path, body=body, kind=kind))
+
+    async def open(
+        self,
+        path: str,
+        query: Query | None = None,
+        *,
+        seconds: float,
+        method: str = "GET",
+        body: Object | None = None,
+        kind: str = "application/json",
+    ) -> ClientResponse:
+        """The answer with its body still to be read, all of it within `seconds`; the caller closes it.
+
+        Raises:
+            ClusterError: the API refused.
+            ClientError: it cannot be reached; OSError, TimeoutError likewise.
+        """
+        response = await self._session.request(
+            method,
+            f"{self._access.server}{path}",
+            params=query,
+            json=body,
+            headers={**await self._login.headers(), "Content-Type": kind},
+            timeout=ClientTimeout(total=seconds, sock_connect=CALL_SECONDS),
+            server_hostname=self._access.server_name,
+            allow_redirects=False,  # the token is for this server alone
+        )
+        if response.status < HTTPStatus.MULTIPLE_CHOICES:
+            return response
+        try:
+            if response.status == HTTPStatus.UNAUTHORIZED:
+                self._login.forget()
+            raise ClusterError(response.status, await _reason(response))
+        finally:
+            response.close()
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        body: Object | None = None,
+        kind: str = "application/json",
+        seconds: float = CALL_SECONDS,
+    ) -> str:
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self.open(path, query, seconds=seconds, method=method, body=body, kind=kind)
+                try:
+                    return (await response.read()).decode(errors="replace")
+                finally:
+                    response.release()
+        except (ClientError, OSError, TimeoutError, ValueError) as exc:
+            raise ClusterError(0, _told(exc)) from exc
+
+
+def _parsed(text: str) -> Object:
     try:
         found = json.loads(text)
     except ValueError as exc:
@@ -64,40 +149,6 @@ async def call_json(call: Call, *args: object, seconds: float = CALL_SECONDS, **
     if not isinstance(found, dict):
         raise ClusterError(0, "the answer is no object")
     return found
-
-
-async def call_text(call: Call, *args: object, seconds: float = CALL_SECONDS, **options: object) -> str:
-    """The same, as text: for logs.
-
-    Raises:
-        ClusterError: it refused, or did not answer in time.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            response = await open_answer(call, *args, seconds=seconds, **options)
-            try:
-                return (await response.read()).decode(errors="replace")
-            finally:
-                response.release()
-    except (ClientError, OSError, TimeoutError, ValueError) as exc:
-        raise ClusterError(0, _told(exc)) from exc
-
-
-async def open_answer(call: Call, *args: object, seconds: float, **options: object) -> ClientResponse:
-    """The answer with its body still to be read; the caller closes it.
-
-    Raises:
-        ClusterError: the API refused.
-        ClientError: it cannot be reached; OSError, TimeoutError likewise.
-    """
-    timeout = ClientTimeout(total=seconds, sock_connect=CALL_SECONDS)
-    response: ClientResponse = await call(*args, **options, _preload_content=False, _request_timeout=timeout)
-    if response.status >= HTTPStatus.BAD_REQUEST:
-        try:
-            raise ClusterError(response.status, await _reason(response))
-        finally:
-            response.close()
-    return response
 
 
 async def _reason(response: ClientResponse) -> str:

@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from kubernetes_asyncio.client import CoreV1Api
 from pydantic import ValidationError
 from structlog.typing import FilteringBoundLogger
 
-from runtime.cluster.calls import Object
+from runtime.cluster.calls import ApiClient, Object
+from runtime.cluster.paths import config_maps
 from runtime.cluster.watching import Changes, Pace, follow_objects
 from runtime.wire import AccountRecord, EndpointRecord
 from runtime.wire.cluster import LABEL_RECORD, RECORD_KEY
@@ -25,16 +25,14 @@ class ClusterRecords:
 
 
 async def follow_records(
-    api: CoreV1Api, namespace: str, log: FilteringBoundLogger, *, pace: Pace | None = None
+    client: ApiClient, namespace: str, log: FilteringBoundLogger, *, pace: Pace | None = None
 ) -> AsyncGenerator[ClusterRecords, None]:
     """All records, then all of them again each time one has changed. Never ends.
 
     While the API is away, and for a ConfigMap that cannot be read, the last good records stand.
     """
     known = _Known(log)
-    follow = follow_objects(
-        api.list_namespaced_config_map, log, namespace, pace=pace, label_selector=LABEL_RECORD
-    )
+    follow = follow_objects(client, config_maps(namespace), log, label=LABEL_RECORD, pace=pace)
     last: ClusterRecords | None = None
     async with aclosing(follow) as batches:
         async for changes in batches:

@@ -11,7 +11,7 @@ from time import monotonic
 from aiohttp import ClientError, ClientResponse
 from structlog.typing import FilteringBoundLogger
 
-from runtime.cluster.calls import Call, ClusterError, Object, call_json, open_answer
+from runtime.cluster.calls import ApiClient, ClusterError, Object, Query
 
 PAGE = 500
 """Objects that one answer of a list holds at most."""
@@ -52,45 +52,53 @@ class Pace:
 
 
 async def follow_objects(
-    list_objects: Call, log: FilteringBoundLogger, *args: object, pace: Pace | None = None, **selector: object
+    client: ApiClient, path: str, log: FilteringBoundLogger, *, label: str, pace: Pace | None = None
 ) -> AsyncGenerator[Changes, None]:
     """All objects, then each batch of changes; listed anew after every fault. Never ends.
 
     Args:
-        list_objects: a `list_…` method of an API class.
+        client: of their API server.
+        path: of their kind, as `runtime.cluster.paths` gives it.
         log: hears of faults, each kind once in a row.
-        args: its positional arguments, such as the namespace.
+        label: only objects that carry it.
         pace: how long to wait for what.
-        selector: its label or field selector.
     """
+    listing = _Listing(client, path, label)
     pace = pace or Pace()
     failures = 0
     while True:
         begun = monotonic()
         try:
-            async with aclosing(_list_and_watch(list_objects, pace, *args, **selector)) as changes:
+            async with aclosing(_list_and_watch(listing, pace)) as changes:
                 async for change in changes:
                     yield change
         except FAULTS as exc:
             failures = 0 if monotonic() - begun >= pace.settled_seconds else failures + 1
             if failures <= 1:
-                log.warning("watch is listed anew", kind=_kind(list_objects), fault=str(exc))
+                log.warning("watch is listed anew", path=path, fault=str(exc))
         await sleep(pace.delay(failures))
 
 
-async def _list_and_watch(
-    list_objects: Call, pace: Pace, *args: object, **selector: object
-) -> AsyncGenerator[Changes, None]:
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """Which objects are followed, and where."""
+
+    client: ApiClient
+    path: str
+    label: str
+
+
+async def _list_and_watch(listing: _Listing, pace: Pace) -> AsyncGenerator[Changes, None]:
     """One list, and watches from there on until a fault.
 
     Raises:
         ClusterError: the API refused, or the version that the watch went on from is too old.
     """
-    objects, version = await _list_all(list_objects, *args, **selector)
+    objects, version = await _list_all(listing)
     yield Changes(is_whole=True, present=tuple(objects))
     while True:
         begun, heard = monotonic(), False
-        async with aclosing(_watch(list_objects, version, pace, *args, **selector)) as batches:
+        async with aclosing(_watch(listing, version, pace)) as batches:
             async for batch in batches:
                 heard = True
                 version = _version(batch[-1]["object"], version)
@@ -101,34 +109,30 @@ async def _list_and_watch(
             raise ClusterError(0, "the watch ended as soon as it began")
 
 
-async def _list_all(list_objects: Call, *args: object, **selector: object) -> tuple[list[Object], str]:
+async def _list_all(listing: _Listing) -> tuple[list[Object], str]:
     """Every page, and the version that a watch goes on from."""
     objects: list[Object] = []
-    further: dict[str, object] = {}
+    query: Query = {"labelSelector": listing.label, "limit": PAGE}
     while True:
-        page = await call_json(list_objects, *args, **selector, **further, limit=PAGE, seconds=LIST_SECONDS)
+        page = await listing.client.read(listing.path, query, seconds=LIST_SECONDS)
         objects += page.get("items") or ()
         more = page["metadata"].get("continue")
         if not more:
             return objects, str(page["metadata"].get("resourceVersion", ""))
-        further = {"_continue": more}
+        query = {**query, "continue": more}
 
 
-async def _watch(
-    list_objects: Call, version: str, pace: Pace, *args: object, **selector: object
-) -> AsyncGenerator[list[Object], None]:
+async def _watch(listing: _Listing, version: str, pace: Pace) -> AsyncGenerator[list[Object], None]:
     """Batches of events, as they come in one read, until the server ends the watch."""
     seconds = round(pace.watch_seconds * (1 + pace.jitter() / 3))
-    response = await open_answer(
-        list_objects,
-        *args,
-        **selector,
-        watch=True,
-        allow_watch_bookmarks=True,
-        resource_version=version,
-        timeout_seconds=seconds,
-        seconds=seconds + pace.grace_seconds,
-    )
+    query: Query = {
+        "labelSelector": listing.label,
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersion": version,
+        "timeoutSeconds": seconds,
+    }
+    response = await listing.client.open(listing.path, query, seconds=seconds + pace.grace_seconds)
     try:
         async with aclosing(_lines(response)) as batches:
             async for lines in batches:
@@ -170,7 +174,3 @@ def _changes(batch: list[Object]) -> Changes:
         present=tuple(event["object"] for event in last.values() if event["type"] != "DELETED"),
         gone=tuple(name for name, event in last.items() if event["type"] == "DELETED"),
     )
-
-
-def _kind(list_objects: Call) -> str:
-    return getattr(list_objects, "__name__", "objects")

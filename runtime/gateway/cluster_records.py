@@ -48,20 +48,14 @@ class ClusterSource:
 
 
 def follow_namespace(namespace: str, log: FilteringBoundLogger) -> Follow:
-    """Following the records of a namespace of the cluster that this process runs in.
-
-    Raises:
-        ImportError: the extra `cluster` is not installed.
-    """
-    from kubernetes_asyncio.client import CoreV1Api  # noqa: PLC0415 - installed only with the extra
-
-    from runtime.cluster.client import open_cluster  # noqa: PLC0415 - imports the same
+    """Following the records of a namespace of the cluster that this process runs in."""
+    from runtime.cluster.client import open_cluster  # noqa: PLC0415 - see the module
     from runtime.cluster.records import follow_records  # noqa: PLC0415 - imports the same
 
     async def follow() -> "AsyncGenerator[ClusterRecords, None]":
         async with (
             open_cluster() as client,
-            aclosing(follow_records(CoreV1Api(client), namespace, log)) as changes,
+            aclosing(follow_records(client, namespace, log)) as changes,
         ):
             async for records in changes:
                 yield records

@@ -7,22 +7,11 @@ from structlog.typing import FilteringBoundLogger
 from runtime.gateway.cluster_records import ClusterSource, follow_namespace
 from runtime.gateway.record_files import FolderSource, TokenFile
 from runtime.gateway.registry import Source
-from runtime.parsing import SettingsError
 from runtime.wire.places import Places
 
 
 def make_source(state: Path, namespace: str | None, tokens: Path, log: FilteringBoundLogger) -> Source:
-    """The records of a namespace where one is given, else those below the state folder.
-
-    Raises:
-        SettingsError: a namespace is given, and what speaks to its cluster is not installed.
-    """
+    """The records of a namespace where one is given, else those below the state folder."""
     if namespace is None:
         return FolderSource(Places(state), tokens, log)
-    try:
-        follow = follow_namespace(namespace, log)
-    except ImportError as exc:
-        raise SettingsError(
-            f"MOORAGE_NAMESPACE is set, but the extra cluster is not installed ({exc.name})"
-        ) from exc
-    return ClusterSource(follow, TokenFile(tokens, log))
+    return ClusterSource(follow_namespace(namespace, log), TokenFile(tokens, log))

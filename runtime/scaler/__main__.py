@@ -8,7 +8,7 @@ import sys
 import uvloop
 from structlog.typing import FilteringBoundLogger
 
-from runtime.cluster.calls import ClusterConfigError
+from runtime.cluster.access import ClusterConfigError
 from runtime.cluster.client import open_cluster
 from runtime.log import make_log
 from runtime.parsing import SettingsError

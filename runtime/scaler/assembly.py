@@ -4,9 +4,9 @@ import asyncio
 import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
-from kubernetes_asyncio.client import ApiClient, CoordinationV1Api, CoreV1Api
 from structlog.typing import FilteringBoundLogger
 
+from runtime.cluster.calls import ApiClient
 from runtime.cluster.records import follow_records
 from runtime.queue.port import Queue
 from runtime.scaler.election import Election
@@ -33,7 +33,7 @@ class Scaler:
     ) -> None:
         clock = asyncio.get_running_loop().time
         self._settings = settings
-        self._core = CoreV1Api(client)
+        self._client = client
         self._queue = queue
         self._log = log
         self._clock = clock
@@ -41,7 +41,7 @@ class Scaler:
         self.roster = Roster()
         self.cluster = KubeCluster(client, settings.endpoint_namespaces, self.metrics, log)
         self.election = Election(
-            CoordinationV1Api(client),
+            client,
             settings.namespace,
             settings.lease,
             settings.identity,
@@ -119,7 +119,7 @@ class Scaler:
                 group.create_task(self._users.run())
 
     async def _follow_records(self) -> None:
-        follow = follow_records(self._core, self._settings.namespace, self._log)
+        follow = follow_records(self._client, self._settings.namespace, self._log)
         async with aclosing(follow) as values:
             async for records in values:
                 self.roster.take(records.endpoints)

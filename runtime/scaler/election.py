@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kubernetes_asyncio.client import CoordinationV1Api
 from structlog.typing import FilteringBoundLogger
 
-from runtime.cluster.calls import CALL_SECONDS, ClusterError, Object, call_json
+from runtime.cluster.calls import CALL_SECONDS, ApiClient, ClusterError, Object
+from runtime.cluster.paths import leases
 from runtime.scaler.metrics import Metrics
 
 
@@ -54,7 +54,7 @@ class Election:
 
     def __init__(
         self,
-        api: CoordinationV1Api,
+        client: ApiClient,
         namespace: str,
         name: str,
         identity: str,
@@ -65,9 +65,11 @@ class Election:
         terms: Terms | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._api = api
-        self._namespace = namespace
+        self._client = client
         self._name = name
+        self._leases = leases(namespace)
+        self._lease = f"{self._leases}/{name}"
+        self._namespace = namespace
         self._identity = identity
         self._clock = clock
         self._metrics = metrics
@@ -143,9 +145,7 @@ class Election:
     async def _claim(self, seconds: float) -> bool:
         try:
             with self._metrics.counting_faults("lease"):
-                lease = await call_json(
-                    self._api.read_namespaced_lease, self._name, self._namespace, seconds=seconds
-                )
+                lease = await self._client.read(self._lease, seconds=seconds)
         except ClusterError as exc:
             if not exc.is_gone:
                 raise
@@ -159,17 +159,15 @@ class Election:
     async def _create(self, seconds: float) -> bool:
         spec = claimed({}, self._identity, 0.0, self._terms)
         body = {"metadata": {"name": self._name, "namespace": self._namespace}, "spec": spec}
-        return await self._write(self._api.create_namespaced_lease, self._namespace, body, seconds=seconds)
+        return await self._write(self._client.create(self._leases, body, seconds=seconds))
 
     async def _replace(self, lease: Object, seconds: float) -> bool:
         """Write it back with the version that was read: of two candidates one is refused."""
-        return await self._write(
-            self._api.replace_namespaced_lease, self._name, self._namespace, lease, seconds=seconds
-        )
+        return await self._write(self._client.replace(self._lease, lease, seconds=seconds))
 
-    async def _write(self, call: Callable[..., Any], *args: object, seconds: float) -> bool:
+    async def _write(self, call: Awaitable[Object]) -> bool:
         try:
-            written = await call_json(call, *args, seconds=seconds)
+            written = await call
         except ClusterError as exc:
             if exc.is_conflict:
                 return False
@@ -180,7 +178,7 @@ class Election:
     async def _release(self) -> None:
         """Let the next one lead at once."""
         try:
-            lease = await call_json(self._api.read_namespaced_lease, self._name, self._namespace)
+            lease = await self._client.read(self._lease)
             if (lease.get("spec") or {}).get("holderIdentity") == self._identity:
                 spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
                 await self._replace({**lease, "spec": spec}, CALL_SECONDS)

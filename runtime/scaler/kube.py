@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
-from kubernetes_asyncio.client import ApiClient, AppsV1Api, CoreV1Api
 from structlog.typing import FilteringBoundLogger
 
-from runtime.cluster.calls import MERGE_PATCH, ClusterError, Object, call_json, call_text
+from runtime.cluster.calls import ApiClient, ClusterError, Object
+from runtime.cluster.paths import deployments, events, pods
 from runtime.cluster.watching import Pace
 from runtime.scaler.fleet import Fleet, read_fleet
 from runtime.scaler.metrics import Metrics
@@ -31,12 +31,10 @@ class KubeCluster:
         log: FilteringBoundLogger,
         pace: Pace | None = None,
     ) -> None:
-        self._apps = AppsV1Api(client)
-        self._core = CoreV1Api(client)
+        self._client = client
         self._metrics = metrics
-        deployments, pods = self._apps.list_namespaced_deployment, self._core.list_namespaced_pod
-        self._deployments = {name: Mirror(deployments, name, log, pace) for name in namespaces}
-        self._pods = {name: Mirror(pods, name, log, pace) for name in namespaces}
+        self._deployments = {name: Mirror(client, deployments(name), log, pace) for name in namespaces}
+        self._pods = {name: Mirror(client, pods(name), log, pace) for name in namespaces}
         self._written: dict[tuple[str, str], Object] = {}
         """Namespace and Deployment to the `Scale` that the API answered to our last write."""
 
@@ -70,9 +68,8 @@ class KubeCluster:
         if only_unchanged:
             body["metadata"] = {"resourceVersion": fleet.version}
         name = fleet.raw["metadata"]["name"]
-        patch = self._apps.patch_namespaced_deployment_scale
         with self._metrics.counting_faults("scale"):
-            written = await call_json(patch, name, fleet.namespace, body, _content_type=MERGE_PATCH)
+            written = await self._client.merge(f"{deployments(fleet.namespace)}/{name}/scale", body)
         self._written[(fleet.namespace, name)] = written
 
     async def set_costs(self, fleet: Fleet, costs: Mapping[str, int]) -> None:
@@ -93,33 +90,29 @@ class KubeCluster:
     async def events(self, namespace: str, name: str) -> Sequence[Object]:
         """Recent events about an object; see `Cluster`."""
         with self._metrics.counting_faults("events"):
-            found = await call_json(
-                self._core.list_namespaced_event,
-                namespace,
-                field_selector=f"involvedObject.name={name}",
-                limit=MOST_EVENTS,
+            found = await self._client.read(
+                events(namespace), {"fieldSelector": f"involvedObject.name={name}", "limit": MOST_EVENTS}
             )
         return found.get("items") or ()
 
     async def last_lines(self, namespace: str, pod: str) -> str:
         """The end of what its model wrote before it last ended; see `Cluster`."""
         with self._metrics.counting_faults("log"):
-            return await call_text(
-                self._core.read_namespaced_pod_log,
-                pod,
-                namespace,
-                container=MODEL_CONTAINER,
-                previous=True,
-                tail_lines=MOST_LOG_LINES,
-                limit_bytes=MOST_LOG_BYTES,
+            return await self._client.read_text(
+                f"{pods(namespace)}/{pod}/log",
+                {
+                    "container": MODEL_CONTAINER,
+                    "previous": "true",
+                    "tailLines": MOST_LOG_LINES,
+                    "limitBytes": MOST_LOG_BYTES,
+                },
             )
 
     async def _set_cost(self, namespace: str, name: str, cost: int) -> None:
         body = {"metadata": {"annotations": {DELETION_COST: str(cost)}}}
-        patch = self._core.patch_namespaced_pod
         with self._metrics.counting_faults("cost"):
             try:
-                found = await call_json(patch, name, namespace, body, _content_type=MERGE_PATCH)
+                found = await self._client.merge(f"{pods(namespace)}/{name}", body)
             except ClusterError as exc:
                 if not exc.is_gone:
                     raise

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from structlog.typing import FilteringBoundLogger
 
-from runtime.cluster.calls import Call, Object
+from runtime.cluster.calls import ApiClient, Object
 from runtime.cluster.watching import Pace, follow_objects
 from runtime.wire.cluster import LABEL_ENDPOINT
 
@@ -14,10 +14,10 @@ class Mirror:
     """Objects that carry an endpoint's label, as fresh as the watch is, or fresher where we wrote them."""
 
     def __init__(
-        self, list_objects: Call, namespace: str, log: FilteringBoundLogger, pace: Pace | None = None
+        self, client: ApiClient, path: str, log: FilteringBoundLogger, pace: Pace | None = None
     ) -> None:
-        self._list_objects = list_objects
-        self._namespace = namespace
+        self._client = client
+        self._path = path
         self._log = log
         self._pace = pace
         self._endpoints: dict[str, dict[str, Object]] = {}
@@ -37,13 +37,7 @@ class Mirror:
 
     async def run(self) -> None:
         """Keep the copy up to date; never returns."""
-        follow = follow_objects(
-            self._list_objects,
-            self._log,
-            self._namespace,
-            pace=self._pace,
-            label_selector=LABEL_ENDPOINT,
-        )
+        follow = follow_objects(self._client, self._path, self._log, label=LABEL_ENDPOINT, pace=self._pace)
         async with aclosing(follow) as batches:
             async for changes in batches:
                 for found in changes.present:

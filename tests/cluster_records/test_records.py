@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import structlog
-from kubernetes_asyncio.client import CoreV1Api
 from structlog.testing import capture_logs
 from support.kube_api import KubeApi, serve_kube
 from support.polling import until
 from support.records import make_record
 
+from runtime.cluster.calls import ApiClient
 from runtime.cluster.records import ClusterRecords, follow_records
 from runtime.cluster.watching import Pace
 from runtime.wire import AccountRecord, Record
@@ -31,9 +31,9 @@ class Follower:
         """Endpoints of the last value."""
         return sorted(self.seen[-1].endpoints) if self.seen else []
 
-    async def follow(self, api: CoreV1Api, pace: Pace) -> None:
+    async def follow(self, client: ApiClient, pace: Pace) -> None:
         """Keep every value."""
-        async with aclosing(follow_records(api, "moorage", structlog.get_logger(), pace=pace)) as values:
+        async with aclosing(follow_records(client, "moorage", structlog.get_logger(), pace=pace)) as values:
             async for value in values:
                 self.seen.append(value)
 
@@ -44,7 +44,7 @@ async def following(kube: KubeApi, pace: Pace = PACE) -> AsyncIterator[Follower]
     kube.objects.setdefault(PATH, {})
     follower = Follower()
     async with serve_kube(kube) as client:
-        task = asyncio.create_task(follower.follow(CoreV1Api(client), pace))
+        task = asyncio.create_task(follower.follow(client, pace))
         try:
             yield follower
         finally:

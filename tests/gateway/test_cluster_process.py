@@ -141,7 +141,7 @@ async def test_gateway_of_a_namespace_as_a_process(tmp_path: Path) -> None:
     with ValkeyServer(tmp_path) as valkey:
         async with serve_kube(kube) as client:
             settings = {
-                "KUBECONFIG": kubeconfig(tmp_path, str(client.configuration.host)),
+                "KUBECONFIG": kubeconfig(tmp_path, client.server),
                 "MOORAGE_QUEUE_URL": valkey.url,
                 "MOORAGE_NAMESPACE": "moorage",
                 "MOORAGE_TOKENS": str(tmp_path / "tokens.json"),

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 import structlog
-from kubernetes_asyncio.client import ApiClient, CoordinationV1Api
 from support.kube_api import KubeApi, serve_kube
 from support.polling import until
 
+from runtime.cluster.calls import ApiClient
 from runtime.scaler.election import Election, NotLeadingError, Terms, claimed
 from runtime.scaler.metrics import Metrics
 
@@ -23,7 +23,7 @@ class Candidate:
     def __init__(self, client: ApiClient, identity: str, terms: Terms = QUICK) -> None:
         self.metrics = Metrics()
         self.election = Election(
-            CoordinationV1Api(client),
+            client,
             "moorage",
             "scaler",
             identity,

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import structlog
 from aiohttp import ClientSession
-from kubernetes_asyncio.client import ApiClient
 from support.kube_api import KubeApi, serve_kube
 from support.kube_objects import make_deployment
 from support.polling import until
 from support.ports import free_port
 from support.records import make_record
 
+from runtime.cluster.calls import ApiClient
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import Bounds, NewRequest
 from runtime.scaler.assembly import Scaler

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from kubernetes_asyncio.client import ApiClient, Configuration
+
+from runtime.cluster.access import Access
+from runtime.cluster.calls import ApiClient
+from runtime.cluster.client import open_client
 
 Object = dict[str, Any]
 
@@ -181,7 +184,7 @@ async def serve_kube(api: KubeApi) -> AsyncIterator[ApiClient]:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
-        async with ApiClient(Configuration(host=f"http://127.0.0.1:{port}")) as client:
+        async with open_client(Access(f"http://127.0.0.1:{port}")) as client:
             yield client
     finally:
         api.drop()
