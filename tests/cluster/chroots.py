@@ -29,6 +29,8 @@ FILES = (
     "/root/.config/uv/uv.toml",
 )
 """Files of this machine by which they find them."""
+PROGRAMS = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where this machine's own programs are; a step may have another PATH."""
 LAST_LINES = 25
 
 
@@ -61,7 +63,7 @@ def run_step(step: Step, layers: Sequence[Layer], draft: Layer) -> None:
     process = subprocess.Popen(
         (*ALONE, "sh", "-ec", _entering(step, layers, draft, mounts)),
         cwd=draft.folder.parent,
-        env={"HOME": "/root", **given, **step.env},
+        env={"HOME": "/root", **given, **step.env, "PATH": PROGRAMS},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -88,15 +90,14 @@ def _entering(step: Step, layers: Sequence[Layer], draft: Layer, mounts: Sequenc
     lower = ":".join(f"{layer.key}/tree" for layer in reversed(layers))
     options = f"lowerdir={lower},upperdir={draft.key}/tree,workdir={draft.key}/work"
     root = f"{draft.key}/root"
+    inside = f"cd {shlex.quote(step.workdir)} || exit\n{step.script}"
     lines = [
         shlex.join(("mount", "-t", "overlay", "overlay", "-o", options, root)),
         shlex.join(("mount", "-t", "proc", "proc", f"{root}/proc")),
         shlex.join(("mount", "--rbind", "/dev", f"{root}/dev")),
         *(_mounting(path, f"{root}{path}") for path in mounts),
-        "exec "
-        + shlex.join(
-            ("chroot", root, "/bin/sh", "-c", f"cd {shlex.quote(step.workdir)} || exit\n{step.script}")
-        ),
+        f"chroot=$(command -v chroot) PATH={shlex.quote(step.env['PATH'])}",
+        f'exec "$chroot" {shlex.join((root, "/bin/sh", "-c", inside))}',
     ]
     return "\n".join(lines)
 
