@@ -1,0 +1,88 @@
+"""Control groups of the nodes' pods, one tree a node in every hierarchy of the machine."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from cluster.errors import ClusterError
+from cluster.topology import MARK
+
+MOUNTS = Path("/proc/self/mountinfo")
+REMOVE_SECONDS = 10.0
+POLL_SECONDS = 0.1
+INHERITED = ("cpuset.cpus", "cpuset.mems")
+"""Files of cpuset that are empty in a new group, which then takes no process."""
+
+
+def hierarchies(mounts: str) -> list[Path]:
+    """Where the hierarchies of version 1 are mounted, from the text of a mountinfo."""
+    found = []
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        if after.startswith("cgroup "):
+            found.append(Path(before.split()[4]))
+    return found
+
+
+def make(name: str) -> None:
+    """A group at the top of every hierarchy.
+
+    Raises:
+        ClusterError: the machine has no control groups of version 1.
+    """
+    tops = hierarchies(MOUNTS.read_text())
+    if not tops:
+        raise ClusterError("The nodes need control groups of version 1 (/sys/fs/cgroup/memory and others).")
+    for top in tops:
+        group = top / name
+        group.mkdir(exist_ok=True)
+        for file in INHERITED:
+            if (group / file).is_file():
+                (group / file).write_text((top / file).read_text())
+
+
+async def remove(name: str) -> None:
+    """The group and all below it, in every hierarchy; it may take a moment until the kernel lets go of them.
+
+    Raises:
+        ClusterError: a process is still in one of them.
+    """
+    deadline = time.monotonic() + REMOVE_SECONDS
+    while (busy := _remove_everywhere(name)) is not None:
+        if time.monotonic() > deadline:
+            raise ClusterError(f"{busy} is still in use after {REMOVE_SECONDS:g} s.")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def present() -> list[Path]:
+    """Groups of the cluster that the machine has."""
+    return [group for top in hierarchies(MOUNTS.read_text()) for group in top.glob(f"{MARK}-*")]
+
+
+def _remove_everywhere(name: str) -> Path | None:
+    for top in hierarchies(MOUNTS.read_text()):
+        if (busy := _remove_tree(top / name)) is not None:
+            return busy
+    return None
+
+
+def _remove_tree(group: Path) -> Path | None:
+    """A group that could not be removed yet, if any."""
+    for folder in _deepest_first(group):
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:  # busy
+            return folder
+    return None
+
+
+def _deepest_first(group: Path) -> Iterator[Path]:
+    if not group.is_dir():
+        return
+    for child in group.iterdir():
+        if child.is_dir():
+            yield from _deepest_first(child)
+    yield group

@@ -1,0 +1,77 @@
+"""Takes a cluster down, whole or half dead, and looks after what it leaves."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from cluster import cgroups, network
+from cluster.errors import ClusterError
+from cluster.leftovers import BEFORE, MOUNTS, leftovers, mounts_below, read_snapshot
+from cluster.processes import Processes, end
+from cluster.topology import NETWORKS, NODES
+
+from runtime.local.pids import ProcessId, identify
+
+STOPS: Sequence[tuple[Sequence[str], float]] = (
+    # Kubelets first: they would start what ends. Then the pods at once, by the end of their rooms.
+    (
+        [f"{node.name}-{daemon}" for node in NODES for daemon in ("kubelet", "kube-proxy", "device-plugin")],
+        3.0,
+    ),
+    ([f"{node.name}-room" for node in NODES], 0.0),
+    (["kwok", "coredns", "registry", "kube-scheduler", "kube-controller-manager"], 3.0),
+    # It waits for its clients' watches; there is nothing worth waiting for.
+    (["kube-apiserver"], 3.0),
+    (["etcd"], 5.0),
+    (["control-plane-room"], 0.0),
+)
+"""In turn: which daemons, and how many seconds they have before they are killed."""
+SWEEPS = 3
+
+
+async def bring_down(run: Path) -> list[str]:
+    """End everything of the cluster and remove its traces; what is left nonetheless, a line each.
+
+    Raises:
+        ClusterError: a process does not end, or something is in the way of removing its traces.
+    """
+    before = read_snapshot(run / BEFORE)
+    processes = Processes(run)
+    for names, seconds in STOPS:
+        await processes.stop(names, seconds)
+    await _sweep(processes)
+    await network.remove_networks()
+    for node in NODES:
+        await cgroups.remove(node.cgroup)
+    _remove(run)
+    return await leftovers(run, before)
+
+
+def is_there(run: Path) -> bool:
+    """Whether there is anything to take down."""
+    return run.exists() or bool(network.present()) or bool(cgroups.present())
+
+
+async def _sweep(processes: Processes) -> None:
+    """Kill what no note knows: an `up` was killed between a start and its note, or a test left something."""
+    for _ in range(SWEEPS):  # what is killed may have started something
+        found = [*processes.strays(), *_in_networks()]
+        if not found:
+            return
+        await end(found, 1.0)
+
+
+def _in_networks() -> list[ProcessId]:
+    return [
+        process
+        for name in NETWORKS
+        for pid in network.members(name)
+        if (process := identify(pid)) is not None
+    ]
+
+
+def _remove(run: Path) -> None:
+    if mounted := mounts_below(MOUNTS.read_text(), run):
+        raise ClusterError(f"{run} is not removed: {', '.join(mounted)} is mounted there.")
+    if run.exists():
+        shutil.rmtree(run)

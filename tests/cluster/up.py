@@ -1,0 +1,129 @@
+"""Brings a cluster up: all that does not wait for something else starts at the same time."""
+
+import asyncio
+from asyncio import Task, TaskGroup
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cluster import network
+from cluster.certificates import identities, make_keys
+from cluster.containers import Archive, import_images, push_image
+from cluster.control_plane import CONTROLLERS, ROOM, start_api, start_controllers
+from cluster.dns import start_dns, wait_dns
+from cluster.errors import ClusterError
+from cluster.fake_nodes import start_fake_nodes
+from cluster.kubeconfigs import write_kubeconfig
+from cluster.leftovers import BEFORE, snapshot, write_snapshot
+from cluster.node import join_cluster, open_node, wait_ready
+from cluster.private_registry import Login, start_registry, write_login
+from cluster.progress import Tell
+from cluster.rooms import Room, open_room
+from cluster.sites import Site
+from cluster.stopwatch import Stopwatch
+from cluster.storage import add_storage
+from cluster.topology import NETWORK, NODES, NodePlan
+from cluster.waiting import until
+
+UP_SECONDS = 240.0
+"""For all of it; each step has a deadline of its own besides."""
+ACCOUNT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What the nodes have without asking a registry."""
+
+    pause: Archive
+    others: tuple[Archive, ...]
+    told: Mapping[str, str]
+    """What the tests call those that they need to know: `runtime`, `model`, `sentiment`."""
+    private: Archive
+    """The one of the others that is pushed to the registry."""
+
+
+async def bring_up(site: Site, images: Images, say: Tell) -> None:
+    """A cluster with both nodes Ready and all images on them.
+
+    Raises:
+        ClusterError: something did not come up; with the last lines of its log.
+        ExceptionGroup: of ClusterErrors, where several things failed.
+    """
+    watch = Stopwatch(say)
+    site.save()
+    write_snapshot(await snapshot(), site.run / BEFORE)
+    try:
+        async with asyncio.timeout(UP_SECONDS):
+            await _prepare(site)
+            watch.tell("networks and keys")
+            await _start(site, images, watch)
+    except TimeoutError:
+        raise ClusterError(f"The cluster is not up after {UP_SECONDS:g} s.") from None
+    site.mark_up(images.told)
+
+
+async def _prepare(site: Site) -> None:
+    await network.make_networks()
+    await make_keys(site.keys.folder)
+    folder = site.folder("kubeconfigs")
+    for name in identities():
+        write_kubeconfig(site.keys, name, folder / name)
+
+
+async def _start(site: Site, images: Images, watch: Stopwatch) -> None:
+    control = await open_room(ROOM, NETWORK, site.processes, ":")
+    async with TaskGroup() as group:
+        api = group.create_task(_api(site, control, watch))
+        group.create_task(_rest_of_control_plane(site, control, api, watch))
+        login = group.create_task(start_registry(site, control))
+        rooms = [group.create_task(open_node(site, node)) for node in NODES]
+        imports = [
+            group.create_task(_images(node, room, images, watch))
+            for node, room in zip(NODES, rooms, strict=True)
+        ]
+        for node, room in zip(NODES, rooms, strict=True):
+            group.create_task(_node(site, node, room, api, watch))
+        group.create_task(_private_image(site, rooms[0], images, login, imports[0]))
+
+
+async def _api(site: Site, room: Room, watch: Stopwatch) -> None:
+    await start_api(site, room)
+    watch.tell("API server ready")
+
+
+async def _rest_of_control_plane(site: Site, room: Room, api: Task[None], watch: Stopwatch) -> None:
+    await api
+    await start_controllers(site, room)
+    await start_dns(site, room)
+    await start_fake_nodes(site, room)
+    await add_storage(site)
+    await wait_dns(site, room)
+    await until(
+        "There is a default service account",
+        lambda: site.kubectl.holds("get", "serviceaccount", "default", "--namespace=default"),
+        ACCOUNT_SECONDS,
+        site.processes,
+        CONTROLLERS,
+    )
+    watch.tell("controllers, DNS and storage ready")
+
+
+async def _images(node: NodePlan, room: Task[Room], images: Images, watch: Stopwatch) -> None:
+    # The pause image first: no pod starts without it.
+    await import_images(await room, (images.pause, *images.others))
+    watch.tell(f"images on {node.name}")
+
+
+async def _node(site: Site, node: NodePlan, room: Task[Room], api: Task[None], watch: Stopwatch) -> None:
+    await api
+    await join_cluster(site, node, await room)
+    await wait_ready(site, node)
+    watch.tell(f"{node.name} ready, {node.gpus} GPUs")
+
+
+async def _private_image(
+    site: Site, room: Task[Room], images: Images, login: Task[Login], imported: Task[None]
+) -> None:
+    await imported
+    entered = await login
+    await push_image(await room, images.private.name, entered.image, entered.credentials)
+    write_login(entered, site.login)
