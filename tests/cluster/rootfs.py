@@ -36,12 +36,20 @@ PACKAGES = (
     "sed",
     "tzdata",
 )
-LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian")
+LEFT_OUT = (
+    "etc/apt",
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "usr/share/lintian",
+)
 INDEX = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
 WORDS = 3
 SECONDS = 600.0
 APT_SECONDS = 20.0
 EXPECTED_SECONDS = 30.0
+APT_DEFAULTS = ('Acquire::Languages "none";', 'Acquire::Retries "3";')
 APT_OPTIONS = re.compile(r"Acquire::(?:https?::|ftp::|Check-|Force|Retries).*")
 """What of the machine's settings has to do with how packages are reached."""
 RECIPE = "1"
@@ -58,7 +66,7 @@ def make_rootfs(store: LayerStore, say: Tell) -> Layer:
     Raises:
         RootfsError: mmdebstrap is missing, failed or took too long.
     """
-    key = key_of("rootfs", RECIPE, SUITE, *PACKAGES)
+    key = key_of("rootfs", RECIPE, SUITE, *PACKAGES, *LEFT_OUT)
     if found := store.find(key):
         return found
     say(f"root file system: unpacking Debian {SUITE} (about {duration(EXPECTED_SECONDS)})")
@@ -72,7 +80,7 @@ def make_rootfs(store: LayerStore, say: Tell) -> Layer:
 
 
 def _unpack(tree: Path) -> None:
-    options = [f"--aptopt={line}" for line in ('Acquire::Languages "none"', *_apt_options())]
+    options = [f"--aptopt={line}" for line in (*APT_DEFAULTS, *_apt_options())]
     said = _run(
         *(*ALONE, "mmdebstrap", "--mode=root", "--variant=extract", "--format=directory", *options),
         *(f"--include={','.join(PACKAGES)}", SUITE, str(tree), *sources(_indexes())),
@@ -102,7 +110,7 @@ def _apt_options() -> list[str]:
 
 
 def _finish(tree: Path) -> None:
-    """What packages' scripts would do, and away with what nobody reads in a container."""
+    """What packages' scripts would do, and away with what nobody reads in a container or is this machine's."""
     for name in ("passwd", "group"):
         shutil.copyfile(tree / f"usr/share/base-passwd/{name}.master", tree / "etc" / name)
     bundle = tree / "etc/ssl/certs/ca-certificates.crt"
