@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from cluster.errors import ClusterError
@@ -11,16 +11,19 @@ from cluster.topology import MARK
 MOUNTS = Path("/proc/self/mountinfo")
 REMOVE_SECONDS = 10.0
 POLL_SECONDS = 0.1
+VERSION_1 = ("cgroup",)
+EVERY_VERSION = ("cgroup", "cgroup2")
+"""Whoever makes groups for a container makes them in an empty hierarchy of version 2 as well."""
 INHERITED = ("cpuset.cpus", "cpuset.mems")
 """Files of cpuset that are empty in a new group, which then takes no process."""
 
 
-def hierarchies(mounts: str) -> list[Path]:
-    """Where the hierarchies of version 1 are mounted, from the text of a mountinfo."""
+def hierarchies(mounts: str, kinds: Collection[str] = VERSION_1) -> list[Path]:
+    """Where hierarchies of these kinds are mounted, from the text of a mountinfo."""
     found = []
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
-        if after.startswith("cgroup "):
+        if after.split()[0] in kinds:
             found.append(Path(before.split()[4]))
     return found
 
@@ -57,11 +60,13 @@ async def remove(name: str) -> None:
 
 def present() -> list[Path]:
     """Groups of the cluster that the machine has."""
-    return [group for top in hierarchies(MOUNTS.read_text()) for group in top.glob(f"{MARK}-*")]
+    return [
+        group for top in hierarchies(MOUNTS.read_text(), EVERY_VERSION) for group in top.glob(f"{MARK}-*")
+    ]
 
 
 def _remove_everywhere(name: str) -> Path | None:
-    for top in hierarchies(MOUNTS.read_text()):
+    for top in hierarchies(MOUNTS.read_text(), EVERY_VERSION):
         if (busy := _remove_tree(top / name)) is not None:
             return busy
     return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster import network
 from cluster.down import bring_down, is_there
 from cluster.entering import run_inside
 from cluster.errors import ClusterError
@@ -19,7 +20,8 @@ from cluster.up import Images, bring_up
 
 from runtime.local.lock import AlreadyRunningError, sole_holder
 
-LOCK = "cluster.lock"
+LOCK = Path("/run/moorage-e2e.lock")
+"""The machine's, whatever the cache folder: networks and control groups have fixed names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,8 @@ class Lifecycle:
         return self._alone(self._down)
 
     def _alone(self, work: Callable[[], Coroutine[Any, Any, int]]) -> int:
-        self.places.cache.mkdir(parents=True, exist_ok=True)
         try:
-            with sole_holder(self.places.cache / LOCK):
+            with sole_holder(LOCK):
                 return asyncio.run(self.interruption.ends(work))
         except AlreadyRunningError:
             raise ClusterError(
@@ -106,6 +107,11 @@ class Lifecycle:
             await self._down()
 
     async def _clear(self) -> None:
+        if not self.places.run.exists() and any(network.members(name) for name in network.present()):
+            raise ClusterError(
+                f"A cluster runs here that {self.places.run} knows nothing of; it may be of another MOORAGE_E2E_CACHE. "
+                "End it: python -m cluster down"
+            )
         if is_there(self.places.run):
             self.say("Something of an earlier cluster is left; it goes first.")
             await self._down()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cluster.commands import CommandError, command
 from cluster.errors import ClusterError
-from cluster.topology import NETWORKS, NODES, PREFIX_LENGTH, NodePlan
+from cluster.topology import NETWORKS, NODES, PREFIX_LENGTH, SERVICES, NodePlan
 
 NAMES = Path("/run/netns")
 """Where `ip netns` and `nsenter --net` look for namespaces by name."""
@@ -49,12 +49,14 @@ async def make_networks() -> None:
 
 
 async def plug_in(node: NodePlan) -> None:
-    """Its end of the cable up, and the way to the other nodes' pods.
+    """Its end of the cable up, and the ways to services and to the other nodes' pods.
 
     Raises:
         ClusterError: the network is not there.
     """
     await _ip(node.network, "link", "set", CABLE, "up")
+    # Nothing lies there: kube-proxy turns the packets round, but what has no way is not even sent.
+    await _ip(node.network, "route", "replace", SERVICES, "dev", CABLE, "src", node.address)
     for peer in NODES:
         if peer.network != node.network:
             await _ip(node.network, "route", "replace", peer.pods, "via", peer.address)

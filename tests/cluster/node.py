@@ -20,6 +20,7 @@ from cluster.waiting import until
 
 READY_SECONDS = 60.0
 KUBELET_STOP_SECONDS = 10.0
+EVER = datetime.min.replace(tzinfo=UTC)
 DAEMONS = ("containerd", "kubelet", "kube-proxy", "device-plugin")
 
 
@@ -117,7 +118,7 @@ async def next_second() -> datetime:
     return following
 
 
-async def wait_ready(site: Site, node: NodePlan, since: datetime = datetime.min.replace(tzinfo=UTC)) -> None:
+async def wait_ready(site: Site, node: NodePlan, since: datetime = EVER) -> None:
     """Return when a kubelet that was started since then has the node Ready, with its GPUs.
 
     Raises:
