@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import signal
+import sys
 import time
 
 import uvloop
 
 from runtime.objects.places import open_objects
+from runtime.parsing import SettingsError
 from runtime.queue.valkey import ValkeyQueue
 from runtime.worker.condition import Condition
 from runtime.worker.deliveries import open_deliveries
@@ -44,7 +46,11 @@ async def work(settings: WorkerSettings) -> None:
 def main() -> None:
     """Run until told to leave."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
-    uvloop.run(work(WorkerSettings.from_environment()))
+    try:
+        settings = WorkerSettings.from_environment()
+    except SettingsError as exc:
+        sys.exit(f"moorage worker: {exc}")
+    uvloop.run(work(settings))
 
 
 if __name__ == "__main__":
