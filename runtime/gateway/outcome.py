@@ -34,7 +34,9 @@ def why_no_answer(view: RequestView) -> GatewayError:
 
 def lost() -> LostError:
     """The error of a request that the queue does not know."""
-    return LostError("The queue knows the request no longer: it was cancelled, or the queue lost its data.")
+    return LostError(
+        "The queue knows the request no longer: it lost its data, or has not heard of this gateway for too long."
+    )
 
 
 def is_final(state: RequestState) -> bool:

@@ -108,7 +108,7 @@ class MemoryQueue:
         request = at.leased(request_id, attempt)
         at.free(request, now, broken=True)
         if request.cancelled:
-            at.drop(request, now)
+            at.cancel(request, now)
         else:
             at.end(request, RequestState.FAILED, now, error=error)
 
@@ -130,7 +130,7 @@ class MemoryQueue:
         if request is None:
             return None
         if request.state is RequestState.WAITING:
-            self._at(endpoint_of(request_id)).drop(request, self._clock())
+            self._at(endpoint_of(request_id)).cancel(request, self._clock())
         elif request.state is RequestState.RUNNING:
             request.cancelled = True
         return request.state

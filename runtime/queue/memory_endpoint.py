@@ -220,7 +220,7 @@ class Endpoint:
         """Let a running request wait again in its old place, unless it may not run again."""
         verdict = request.verdict()
         if request.cancelled:
-            self.drop(request, now)
+            self.cancel(request, now)
         elif verdict is not None:
             self.end(request, RequestState.DEAD, now, error=verdict)
         elif self.is_abandoned(request, now):
@@ -234,9 +234,15 @@ class Endpoint:
             self.wake()
         return request.state
 
-    def drop(self, request: Request, now: float) -> None:
-        """End a request that nobody waits for any more."""
+    def cancel(self, request: Request, now: float) -> None:
+        """End a request that somebody cancelled, maybe not the one who waits for it."""
         self.end(request, RequestState.CANCELLED, now, error="cancelled")
+
+    def drop(self, request: Request, now: float) -> None:
+        """End a request that nobody waits for any more; unless its answer is kept, it is forgotten."""
+        self.cancel(request, now)
+        if not request.new.keeps_answer:
+            self.forget(request)
 
     def end(
         self,
@@ -257,10 +263,7 @@ class Endpoint:
             request.shed()
         if request.new.key is not None and request.frees_key:
             del self.keys[request.new.key.digest]
-        if request.keep_seconds:
-            heappush(self.ends, (request.forget_at, request.new.id))
-        else:
-            del self.requests[request.new.id]
+        heappush(self.ends, (request.forget_at, request.new.id))
 
     def note_need(self, level: int, now: float) -> None:
         """Write down that so many replicas were needed until now."""

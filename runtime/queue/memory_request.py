@@ -53,13 +53,10 @@ class Request:
 
     @property
     def keep_seconds(self) -> float:
-        """How long its end is kept; 0 where nobody will ask."""
+        """How long its end is kept."""
         if self.state is RequestState.DEAD:
             return DEAD_SECONDS
-        if self.new.keeps_answer:
-            return RESULT_SECONDS
-        silent = {RequestState.COMPLETED, RequestState.CANCELLED}
-        return 0 if self.state in silent else TOLD_SECONDS
+        return RESULT_SECONDS if self.new.keeps_answer else TOLD_SECONDS
 
     @property
     def frees_key(self) -> bool:

@@ -323,7 +323,8 @@ class Queue(Protocol):
     async def cancel(self, request_id: str) -> RequestState | None:
         """Cancel: a waiting one is removed at once, a running one is never run again nor answered.
 
-        Its state after the move; None when there is no such request.
+        Its state after the move; None when there is no such request. Its end is kept, so that `hold` can tell
+        the gateway of a client that still waits for it.
         """
         ...
 

@@ -132,9 +132,7 @@ async def test_cancel_reaches_a_client_that_waits_at_another_gateway(scene: Scen
     answer = await call
 
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
-    assert answer.status_code in {410, 503}
-    assert answer.json()["error"]["code"] in {"cancelled", "request-lost"}
-    assert "cancelled" in answer.json()["error"]["message"]
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "cancelled")
 
 
 async def test_cancel_of_a_running_request_reaches_its_client(scene: Scene) -> None:

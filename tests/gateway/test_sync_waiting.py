@@ -174,15 +174,29 @@ async def test_request_cancelled_elsewhere_while_it_runs_is_told(stage: Stage) -
     assert await stage.answer(taken) == 410
 
 
-async def test_request_that_the_queue_forgot_is_told(stage: Stage) -> None:
-    """A queue that lost its data must not leave anyone waiting."""
+async def test_request_cancelled_elsewhere_while_it_waits_is_told(stage: Stage) -> None:
+    """By the API of a cluster, which is another process."""
     call = asyncio.create_task(stage.client.post("/e/embed/infer"))
     request_id = await queued_id(stage)
     await stage.queue.cancel(request_id)
 
     await stage.gateway.holding.renew()
 
-    assert error_of(await call) == (503, "request-lost")
+    assert error_of(await call) == (410, "cancelled")
+
+
+async def test_request_that_the_queue_forgot_is_told(tmp_path: Path) -> None:
+    """A queue that lost its data, or did not hear of us, must not leave anyone waiting."""
+    clock = Clock()
+    async with gateway_stage(tmp_path, clock=clock) as stage:
+        call = asyncio.create_task(stage.client.post("/e/embed/infer"))
+        await queued_id(stage)
+        clock.now += 10
+        await stage.queue.sweep("embed")
+
+        await stage.gateway.holding.renew()
+
+        assert error_of(await call) == (503, "request-lost")
 
 
 async def test_hold_keeps_a_waiting_request_alive(tmp_path: Path) -> None:

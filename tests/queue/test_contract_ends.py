@@ -124,13 +124,42 @@ async def test_cancelled_waiting_request_is_removed_at_once(stage: Stage) -> Non
     assert (await stage.found(other)).position == 0
 
 
-async def test_cancelled_waiting_sync_request_is_forgotten(stage: Stage) -> None:
-    """Its client is gone; nobody will ask."""
+async def test_cancelled_waiting_sync_request_is_told_to_its_gateway(stage: Stage) -> None:
+    """Another process may have cancelled it, and its client still waits."""
     request_id = await stage.enqueue(caller=CALLER)
 
     state = await stage.queue.cancel(request_id)
 
-    assert (state, await stage.queue.find(request_id)) == (RequestState.CANCELLED, None)
+    assert (state, await hold(stage, request_id)) == (RequestState.CANCELLED, [request_id])
+    assert (await stage.found(request_id)).state is RequestState.CANCELLED
+    assert (await stage.view()).demand == 0
+
+
+@pytest.mark.parametrize("fault", [None, "it died"])
+async def test_cancelled_sync_request_that_comes_back_is_told_to_its_gateway(
+    stage: Stage, fault: str | None
+) -> None:
+    """It was cancelled while it ran, and its gateway has not asked since."""
+    request_id = await stage.enqueue(caller=CALLER)
+    await stage.ready("r1")
+    taken = await stage.take()
+    await stage.queue.cancel(request_id)
+
+    await stage.queue.give_back(stage.endpoint, taken.id, taken.attempt, fault=fault)
+
+    assert (await stage.found(request_id)).state is RequestState.CANCELLED
+
+
+async def test_cancelled_sync_request_that_finishes_is_forgotten(stage: Stage) -> None:
+    """Its answer went to its gateway; nobody will ask."""
+    request_id = await stage.enqueue(caller=CALLER)
+    await stage.ready("r1")
+    taken = await stage.take()
+    await stage.queue.cancel(request_id)
+
+    await stage.queue.finish(stage.endpoint, taken.id, taken.attempt, None)
+
+    assert await stage.queue.find(request_id) is None
 
 
 async def test_cancelled_running_request_keeps_its_replica(stage: Stage) -> None:

@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.queue_stage import Stage
+from support.queue_stage import CALLER, Stage
 
-from runtime.queue.port import MAX_FAULTS, MAX_TAKES, Answer, LeaseLostError, ReplicaState
+from runtime.queue.port import MAX_FAULTS, MAX_TAKES, Answer, Caller, LeaseLostError, ReplicaState
 from runtime.wire import AnswerHead, RequestState
 
 ANSWER = Answer(AnswerHead(200, ()), b"[]")
@@ -281,9 +281,10 @@ async def test_old_lease_does_not_forget_the_replica_that_came_after(stage: Stag
     assert [replica.id for replica in (await stage.view()).replicas] == ["r1"]
 
 
-async def test_cancelled_request_that_fails_is_cancelled(stage: Stage) -> None:
-    """Nobody waits for its error."""
-    request_id = await stage.enqueue()
+@pytest.mark.parametrize("caller", [None, CALLER])
+async def test_cancelled_request_that_fails_is_cancelled(stage: Stage, caller: Caller | None) -> None:
+    """Nobody waits for its error; its gateway may not have asked yet."""
+    request_id = await stage.enqueue(caller=caller)
     await stage.ready("r1")
     taken = await stage.take("r1")
     await stage.queue.cancel(request_id)

@@ -145,13 +145,19 @@ class PlainQueue:
         keep = RESULT_SECONDS if item.is_kept else TOLD_SECONDS
         if state is RequestState.DEAD:
             keep = DEAD_SECONDS
-        elif not item.is_kept and state in {RequestState.COMPLETED, RequestState.CANCELLED}:
+        elif not item.is_kept and state is RequestState.COMPLETED:
             keep = 0
         item.forget_at = self.now + keep
 
     def cancel_now(self, item: Item) -> RequestState:
-        """Nobody wants it."""
+        """Somebody does not want it."""
         self.end(item, RequestState.CANCELLED, "cancelled")
+        return RequestState.CANCELLED
+
+    def drop(self, item: Item) -> RequestState:
+        """Nobody wants it, and unless its answer is kept nobody will ask."""
+        self.end(item, RequestState.CANCELLED, "cancelled")
+        item.forget_at = item.forget_at if item.is_kept else self.now
         return RequestState.CANCELLED
 
     def is_gone(self, item: Item) -> bool:
@@ -173,7 +179,7 @@ class PlainQueue:
             self.end(item, RequestState.DEAD, why)
             return RequestState.DEAD
         if self.is_gone(item):
-            return self.cancel_now(item)
+            return self.drop(item)
         item.state, item.started = RequestState.WAITING, None
         item.until = self.now + max(item.left, LEAST_PATIENCE_SECONDS)
         return RequestState.WAITING
@@ -239,7 +245,7 @@ class PlainQueue:
         for item in self.waiting():
             if not self.is_gone(item):
                 return self.hand_out(item, replica, lease_seconds)
-            self.cancel_now(item)
+            self.drop(item)
         return None
 
     def hand_out(self, item: Item, replica: str, lease_seconds: float) -> Taken:
@@ -275,7 +281,7 @@ class PlainQueue:
         self.learn("run", self.now - item.started)
         self.free(item, ReplicaState.READY)
         if item.is_cancelled:
-            self.cancel_now(item)
+            self.drop(item)
         else:
             item.answer = answer if item.is_kept else None
             self.end(item, RequestState.COMPLETED, None)
@@ -318,7 +324,7 @@ class PlainQueue:
         self.pass_time()
         for item in self.waiting():
             if self.is_gone(item):
-                self.cancel_now(item)
+                self.drop(item)
 
     def pass_time(self) -> None:
         """What only time brings about."""

@@ -178,14 +178,19 @@ local function close(id, state, error)
   end
 end
 
+-- Somebody cancelled it, maybe not the one who waits for it: its gateway will ask what became of it.
+local function end_cancelled(id)
+  close(id, 'cancelled', 'cancelled')
+  return 'cancelled'
+end
+
 -- Nobody waits for it any more: one that keeps its answer is remembered as cancelled, another is forgotten.
 local function drop(id)
   if redis.call('HGET', request_key(id), 'gateway') == '' then
-    close(id, 'cancelled', 'cancelled')
-  else
-    leave_demand(id)
-    redis.call('UNLINK', request_key(id))
+    return end_cancelled(id)
   end
+  leave_demand(id)
+  redis.call('UNLINK', request_key(id))
   return 'cancelled'
 end
 
@@ -203,7 +208,7 @@ local function put_back(id, fault)
   local key = request_key(id)
   local found = redis.call('HMGET', key, 'cancelled', 'faults', 'takes', 'gateway', 'score', 'patience', 'size')
   if found[1] then
-    return drop(id)
+    return end_cancelled(id)
   end
   local why = verdict(found[2], found[3], fault)
   if why then

@@ -2,7 +2,7 @@
 local id = ARGV[1]
 local state = redis.call('HGET', request_key(id), 'state')
 if state == 'waiting' then
-  return drop(id)
+  return end_cancelled(id)
 end
 if state == 'running' then
   redis.call('HSET', request_key(id), 'cancelled', 1)

@@ -7,7 +7,7 @@ end
 local found = redis.call('HMGET', request_key(id), 'replica', 'cancelled')
 release(found[1], 'starting')
 if found[2] then
-  drop(id)
+  end_cancelled(id)
 else
   close(id, 'failed', error)
 end
