@@ -73,11 +73,13 @@ def installation(
     parts: Parts, tmp_path_factory: pytest.TempPathFactory, say: Callable[[str], None]
 ) -> Iterator[Installation]:
     """The platform with every endpoint of the project; taken out again where the cluster is not the suite's own."""
-    context = os.environ.get("E2E_CONTEXT") or None
-    installed = Installation(parts, tmp_path_factory.mktemp("e2e"), context, tell=say)
+    context, own = os.environ.get("E2E_CONTEXT") or None, os.environ.get("E2E_CLUSTER")
+    # It lives as long as its cluster: with another key a second run would lock out what the first had started.
+    folder = Path(own) / "installation" if own else tmp_path_factory.mktemp("e2e")
+    installed = Installation(parts, folder, context, tell=say)
     installed.apply()
     yield installed
-    if not os.environ.get("E2E_CLUSTER"):
+    if not own:
         installed.remove()
 
 
