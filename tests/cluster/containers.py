@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cluster.commands import CommandError
 from cluster.processes import Program
@@ -72,7 +73,7 @@ def configuration(pause: str) -> str:
     return _CONFIGURATION.format(store=STORE, socket=SOCKET, pause=pause, plugins=PLUGINS, networks=NETWORKS)
 
 
-def pod_network(node: NodePlan) -> dict[str, object]:
+def pod_network(node: NodePlan) -> dict[str, Any]:
     """The pods' network of a node: a cable from each pod to the node, which routes.
 
     No bridge: with one, answers of a service's pod to its neighbour would pass the node's address translation by

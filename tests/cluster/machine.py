@@ -2,11 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from cluster.cgroups import MOUNTS, hierarchies
 from cluster.containers import PLUGINS
 from cluster.errors import ClusterError
+from cluster.places import CACHE_SETTING
 
 PACKAGES = {
     "conntrack": "conntrack",
@@ -19,6 +21,7 @@ PACKAGES = {
     "runc": "runc",
 }
 """Program to the Debian package that brings it."""
+PLUGIN = "ptp"
 PLUGINS_PACKAGE = "containernetworking-plugins"
 HIDDEN = ("/run", "/var/lib", "/var/log")
 """Folders in whose place a node has its own."""
@@ -30,24 +33,31 @@ def require_machine(cache: Path) -> None:
     Raises:
         ClusterError: what is missing, all at once, and how to get it.
     """
-    if faults := [*_faults(cache)]:
-        raise ClusterError("A cluster cannot run here:\n" + "\n".join(f"- {fault}" for fault in faults))
+    missing = {package for program, package in PACKAGES.items() if shutil.which(program) is None}
+    if not Path(PLUGINS, PLUGIN).exists():
+        missing.add(PLUGINS_PACKAGE)
+    if found := faults(os.geteuid(), missing, MOUNTS.read_text(), cache):
+        raise ClusterError("\n".join(("A cluster cannot run here:", *(f"- {fault}" for fault in found))))
 
 
-def _faults(cache: Path) -> list[str]:
+def faults(user: int, missing: Collection[str], mounts: str, cache: Path) -> list[str]:
+    """What stands against a cluster, and the mend of each.
+
+    Args:
+        user: who starts it, by number.
+        missing: Debian packages that are not there.
+        mounts: a mountinfo.
+        cache: where programs, images and the running cluster are kept.
+    """
     found = []
-    if os.geteuid() != 0:
-        found.append(
-            "only root may make network namespaces and control groups. Be root, or give a cluster: E2E_CONTEXT=name"
-        )
-    missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
-    missing += [] if Path(PLUGINS, "ptp").exists() else [PLUGINS_PACKAGE]
+    if user != 0:
+        found.append("Only root may make namespaces. Be root, or name a cluster of yours: E2E_CONTEXT=name")
     if missing:
-        found.append(f"programs are missing. Debian 12: apt-get install {' '.join(sorted(missing))}")
-    if not hierarchies(MOUNTS.read_text()):
-        found.append("the nodes need control groups of version 1, such as /sys/fs/cgroup/memory.")
+        found.append(f"Programs are missing. On Debian 12: apt-get install {' '.join(sorted(missing))}")
+    if not hierarchies(mounts):
+        found.append("Nodes need control groups of version 1, such as /sys/fs/cgroup/memory.")
     if any(cache.is_relative_to(folder) for folder in HIDDEN):
         found.append(
-            f"nodes cannot see {cache}. Set MOORAGE_E2E_CACHE to a folder outside {', '.join(HIDDEN)}."
+            f"Nodes cannot see {cache}. Set {CACHE_SETTING} to a folder outside {', '.join(HIDDEN)}."
         )
     return found

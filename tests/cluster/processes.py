@@ -96,6 +96,8 @@ class Processes:
         await end(found.values(), seconds)
         for name in named:
             self.forget(name)
+        for child in self._children:
+            child.poll()
 
     def strays(self) -> list[ProcessId]:
         """All living processes that were started for this run folder, noted or not."""

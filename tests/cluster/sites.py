@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cluster.certificates import Keys
@@ -16,7 +17,7 @@ SAVED = "site.json"
 UP = "up"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Site:
     """One cluster on this machine."""
 
@@ -55,7 +56,7 @@ class Site:
         """Its keys and certificates."""
         return Keys(self.run / "keys")
 
-    @property
+    @cached_property
     def processes(self) -> Processes:
         """Its daemons."""
         return Processes(self.run)

@@ -1,6 +1,7 @@
 """Volumes of the cluster: folders of the machine that both nodes see, as a network disk would be."""
 
 import json
+from typing import Any
 
 from cluster.kubectl import MANIFESTS
 from cluster.sites import Site
@@ -23,7 +24,7 @@ async def add_storage(site: Site) -> None:
     await site.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": volumes}))
 
 
-def volume(name: str, path: str) -> dict[str, object]:
+def volume(name: str, path: str) -> dict[str, Any]:
     """A PersistentVolume that may be claimed on any real node.
 
     `local` and not `hostPath`, of which the kubelet leaves the group as it is, so that no pod but root's could write.
