@@ -3,9 +3,12 @@
 It runs where `E2E_IMAGES` is set (`make e2e` does); elsewhere nothing of it is collected.
 """
 
+import fcntl
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,9 @@ collect_ignore_glob = [] if os.environ.get("E2E_IMAGES") else ["test_*.py"]
 
 TEST_SECONDS = 240
 """Longest that one test may take, unless it says otherwise; its waits have deadlines of their own."""
+TURN_SECONDS = 1200
+"""Longest wait for another run's end."""
+POLL_SECONDS = 0.5
 FIGURES = pytest.StashKey[Figures]()
 
 
@@ -62,6 +68,31 @@ def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return tell
 
 
+@contextmanager
+def one_at_a_time(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other run is at work on the installation of a folder: each would see the other's load.
+
+    Raises:
+        TimeoutError: it is still at work after `TURN_SECONDS`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + TURN_SECONDS
+    with (folder / "lock").open("a") as lock:
+        is_told = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise TimeoutError(f"another run holds {folder} for {TURN_SECONDS} s") from None
+            if not is_told:
+                say("another run is at work on this cluster; waiting for its end")
+            is_told = True
+            time.sleep(POLL_SECONDS)
+        yield
+
+
 @pytest.fixture(scope="session")
 def parts() -> Parts:
     """Images and registry."""
@@ -76,11 +107,12 @@ def installation(
     context, own = os.environ.get("E2E_CONTEXT") or None, os.environ.get("E2E_CLUSTER")
     # It lives as long as its cluster: with another key a second run would lock out what the first had started.
     folder = Path(own) / "installation" if own else tmp_path_factory.mktemp("e2e")
-    installed = Installation(parts, folder, context, tell=say)
-    installed.apply()
-    yield installed
-    if not own:
-        installed.remove()
+    with one_at_a_time(folder, say):
+        installed = Installation(parts, folder, context, tell=say)
+        installed.apply()
+        yield installed
+        if not own:
+            installed.remove()
 
 
 @pytest.fixture
