@@ -15,6 +15,7 @@ from cluster.places import find_places
 from cluster.progress import tell
 from cluster.topology import NODES
 
+RUN_SECONDS = 3600.0
 FAULT = 70
 """Exit status when it is the cluster that fails, not a command in it."""
 INTERRUPTED = 130
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("keda", help="install KEDA in the cluster that is up")
     run = actions.add_parser("run", help="start a cluster for one command, and end it")
     run.add_argument("--keda", action="store_true", help="build what the command `keda` needs beforehand")
+    run.add_argument(
+        "--seconds", type=float, default=RUN_SECONDS, help="longest that it may take (%(default)s)"
+    )
     execute = actions.add_parser("exec", help="run a command in the cluster that is up")
     for taker in (run, execute):
         taker.add_argument("command", nargs="+", metavar="-- COMMAND")

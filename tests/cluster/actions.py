@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.entering import command_line, environment
 from cluster.errors import ClusterError
@@ -20,8 +20,10 @@ from cluster.progress import Tell
 from cluster.sites import Site
 from cluster.status import describe
 from cluster.stopwatch import Stopwatch
-from cluster.supplies import get_keda, get_supplies
 from cluster.topology import NODES, NodePlan, node_named
+
+if TYPE_CHECKING:
+    from cluster.supplies import KedaSupplies, Supplies
 
 Words = argparse.Namespace
 
@@ -52,16 +54,14 @@ class Cluster:
 
 def build_all(cluster: Cluster, _: Words) -> int:
     """All programs and images, those that are rarely needed too."""
-    require_machine(cluster.places.cache)
-    get_supplies(cluster.places)
-    get_keda()
+    _supplies(cluster)
+    _keda()
     return 0
 
 
 def up(cluster: Cluster, _: Words) -> int:
     """A cluster that stays."""
-    require_machine(cluster.places.cache)
-    supplies = get_supplies(cluster.places)
+    supplies = _supplies(cluster)
     status = cluster.lifecycle.up(supplies.site, supplies.images)
     cluster.say("Use it: python -m cluster exec -- kubectl get pods --all-namespaces")
     return status
@@ -74,11 +74,10 @@ def down(cluster: Cluster, _: Words) -> int:
 
 def run(cluster: Cluster, words: Words) -> int:
     """A cluster for one command."""
-    require_machine(cluster.places.cache)
-    supplies = get_supplies(cluster.places)
+    supplies = _supplies(cluster)
     if words.keda:
-        get_keda()
-    return cluster.lifecycle.run(supplies.site, supplies.images, words.command)
+        _keda()
+    return cluster.lifecycle.run(supplies.site, supplies.images, words.command, words.seconds)
 
 
 def execute(cluster: Cluster, words: Words) -> int:
@@ -100,11 +99,25 @@ def status(cluster: Cluster, _: Words) -> int:
 
 def keda(cluster: Cluster, _: Words) -> int:
     """KEDA in the cluster that is up, on the node that is never switched off."""
-    supplies, site = get_keda(), cluster.site
+    site, supplies = cluster.site, _keda()
     watch = Stopwatch(cluster.say)
     asyncio.run(install_keda(site, room_of(site, NODES[0]), supplies.config, supplies.images))
     watch.tell("KEDA ready")
     return 0
+
+
+def _supplies(cluster: Cluster) -> "Supplies":
+    """What a cluster is made of; the machine is looked at before anything is built."""
+    from cluster.supplies import get_supplies  # noqa: PLC0415 - a second of imports that no other action needs
+
+    require_machine(cluster.places.cache)
+    return get_supplies(cluster.places)
+
+
+def _keda() -> "KedaSupplies":
+    from cluster.supplies import get_keda  # noqa: PLC0415 - the same
+
+    return get_keda()
 
 
 def _on_node(done: str, action: Callable[[Site, NodePlan], Coroutine[Any, Any, None]]) -> "Action":

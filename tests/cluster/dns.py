@@ -12,7 +12,6 @@ from cluster.waiting import until
 NAME = "coredns"
 READY_PORT = 8181
 READY_SECONDS = 30.0
-OK = 200
 
 
 def corefile(kubeconfig: Path) -> str:
@@ -52,6 +51,6 @@ async def wait_dns(site: Site, room: Room) -> None:
     """
 
     async def ready() -> bool:
-        return await room.answers(READY_PORT, "/ready", OK)
+        return await room.answers(READY_PORT, "/ready")
 
     await until("CoreDNS is ready", ready, READY_SECONDS, site.processes, (NAME,))

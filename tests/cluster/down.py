@@ -1,10 +1,10 @@
 """Takes a cluster down, whole or half dead, and looks after what it leaves."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from cluster import cgroups, network
+from cluster.commands import command
 from cluster.errors import ClusterError
 from cluster.leftovers import BEFORE, MOUNTS, leftovers, mounts_below, read_snapshot
 from cluster.processes import Processes, end
@@ -26,6 +26,7 @@ STOPS: Sequence[tuple[Sequence[str], float]] = (
     (["control-plane-room"], 0.0),
 )
 """In turn: which daemons, and how many seconds they have before they are killed."""
+REMOVE_SECONDS = 120.0
 SWEEPS = 3
 
 
@@ -43,7 +44,7 @@ async def bring_down(run: Path) -> list[str]:
     await network.remove_networks()
     for node in NODES:
         await cgroups.remove(node.cgroup)
-    _remove(run)
+    await _remove(run)
     return await leftovers(run, before)
 
 
@@ -70,8 +71,8 @@ def _in_networks() -> list[ProcessId]:
     ]
 
 
-def _remove(run: Path) -> None:
+async def _remove(run: Path) -> None:
     if mounted := mounts_below(MOUNTS.read_text(), run):
         raise ClusterError(f"{run} is not removed: {', '.join(mounted)} is mounted there.")
-    if run.exists():
-        shutil.rmtree(run)
+    # Quicker than Python with the many files of images, and it would not go into a mount.
+    await command("rm", "-rf", "--one-file-system", run, seconds=REMOVE_SECONDS)

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 
+from cluster.errors import ClusterError
 from cluster.network import inside
 from cluster.sites import Site
 from cluster.topology import NETWORK
@@ -25,6 +26,7 @@ def environment(site: Site, outer: Mapping[str, str]) -> dict[str, str]:
         **kept,
         "PATH": f"{site.modules['kubernetes']}:{outer.get('PATH', os.defpath)}",
         "KUBECONFIG": str(site.kubeconfig),
+        "KUBECACHEDIR": str(site.kubectl_cache),
         "E2E_CLUSTER": str(site.run),
         "E2E_IMAGES": str(site.images),
         "E2E_REGISTRY": str(site.login),
@@ -36,14 +38,21 @@ def command_line(argv: Sequence[str]) -> list[str]:
     return [*inside(NETWORK), *argv]
 
 
-async def run_inside(site: Site, argv: Sequence[str], outer: Mapping[str, str]) -> int:
+async def run_inside(site: Site, argv: Sequence[str], outer: Mapping[str, str], seconds: float) -> int:
     """Run a command on our terminal; its exit status, or 128 and the signal's number that ended it.
 
-    When we are cancelled it is told to end, and killed if it takes too long.
+    When its time is over or we are cancelled it is told to end, and killed if that takes too long.
+
+    Raises:
+        ClusterError: it ran longer than so many seconds.
     """
     process = await asyncio.create_subprocess_exec(*command_line(argv), env=environment(site, outer))
     try:
-        status = await process.wait()
+        async with asyncio.timeout(seconds):
+            status = await process.wait()
+    except TimeoutError:
+        await _end(process, has_been_told=False)
+        raise ClusterError(f"The command ran longer than {seconds:g} s and was ended.") from None
     except asyncio.CancelledError as cause:
         await asyncio.shield(_end(process, has_been_told=INTERRUPT in cause.args and os.isatty(0)))
         raise

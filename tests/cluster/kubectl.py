@@ -16,6 +16,8 @@ class Kubectl:
 
     argv: Sequence[str]
     kubeconfig: Path
+    cache: Path
+    """Of its own: what is remembered of another cluster at the same address would be wrong."""
 
     async def __call__(self, *words: str | Path, seconds: float = SECONDS, stdin: str = "") -> str:
         """Run one command.
@@ -24,7 +26,9 @@ class Kubectl:
             CommandError: it failed or took longer than so many seconds.
         """
         return await command(
-            *self.argv, f"--kubeconfig={self.kubeconfig}", *words, seconds=seconds, stdin=stdin
+            *(*self.argv, f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.cache}", *words),
+            seconds=seconds,
+            stdin=stdin,
         )
 
     async def holds(self, *words: str | Path, seconds: float = SECONDS) -> bool:

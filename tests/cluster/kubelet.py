@@ -8,6 +8,8 @@ from cluster.certificates import Keys
 from cluster.containers import SOCKET
 from cluster.topology import DNS_SERVICE, DOMAIN, PODS, NodePlan
 
+PROXY_PORT = 10256
+"""Where kube-proxy says whether it has written its rules."""
 LEASE_SECONDS = 8
 """A quarter of it goes by between two signs of life of a node."""
 KERNEL_SETTINGS: Mapping[str, str] = {
@@ -74,7 +76,7 @@ def proxy_configuration(node: NodePlan, kubeconfig: Path) -> dict[str, Any]:
         "clusterCIDR": PODS,
         "hostnameOverride": node.name,
         "clientConnection": {"kubeconfig": str(kubeconfig)},
-        "healthzBindAddress": "127.0.0.1:10256",
+        "healthzBindAddress": f"127.0.0.1:{PROXY_PORT}",
         "metricsBindAddress": "127.0.0.1:10249",
         # Only the machine's own network may set these; 0 leaves them alone.
         "conntrack": {

@@ -1,6 +1,7 @@
 """From nothing to a cluster and back: `up`, `down`, and `run`, which does both around a command."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from cluster.places import Places
 from cluster.processes import Processes
 from cluster.progress import Tell
 from cluster.sites import UP, Site
-from cluster.up import Images, bring_up
+from cluster.up import Images, bring_up, refresh
 
 from runtime.local.lock import AlreadyRunningError, sole_holder
 
@@ -35,7 +36,7 @@ class Lifecycle:
     interruption: Interruption
 
     def up(self, site: Site, images: Images) -> int:
-        """A cluster that stays until `down`; one that is up already is left alone.
+        """A cluster that stays until `down`; one that is up already gets the images that are new.
 
         Raises:
             ClusterError: it did not come up, or another one is in the making.
@@ -43,14 +44,14 @@ class Lifecycle:
         """
         return self._alone(lambda: self._up(site, images))
 
-    def run(self, site: Site, images: Images, argv: Sequence[str]) -> int:
+    def run(self, site: Site, images: Images, argv: Sequence[str], seconds: float) -> int:
         """A cluster for one command; the command's exit status, or 1 if something is left after it.
 
         Raises:
-            ClusterError: it did not come up, or there is one already.
+            ClusterError: it did not come up, there is one already, or the command ran longer than so many seconds.
             ExceptionGroup: of ClusterErrors, where several things failed.
         """
-        return self._alone(lambda: self._run(site, images, argv))
+        return self._alone(lambda: self._run(site, images, argv, seconds))
 
     def down(self) -> int:
         """End what is there, whole or half; 1 if something is left nonetheless.
@@ -61,6 +62,10 @@ class Lifecycle:
         return self._alone(self._down)
 
     def _alone(self, work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+        if any(os.getpid() in network.members(name) for name in network.present()):
+            raise ClusterError(
+                "This shell is in the cluster's network, which would end with it. Leave it first."
+            )
         try:
             with sole_holder(LOCK):
                 return asyncio.run(self.interruption.ends(work))
@@ -72,6 +77,7 @@ class Lifecycle:
     async def _up(self, site: Site, images: Images) -> int:
         if is_whole(site.run):
             self.say("A cluster is up already.")
+            await refresh(site, images, self.say)
             return 0
         await self._clear()
         is_up = False
@@ -83,7 +89,7 @@ class Lifecycle:
                 await self._give_up(site)
         return 0
 
-    async def _run(self, site: Site, images: Images, argv: Sequence[str]) -> int:
+    async def _run(self, site: Site, images: Images, argv: Sequence[str], seconds: float) -> int:
         if is_whole(site.run):
             raise ClusterError(
                 "A cluster is up already. Use it: python -m cluster exec -- COMMAND. Or end it: python -m cluster down"
@@ -92,7 +98,7 @@ class Lifecycle:
         status = None
         try:
             await bring_up(site, images, self.say)
-            status = await run_inside(site, argv, self.outer)
+            status = await run_inside(site, argv, self.outer, seconds)
         finally:
             if status != 0:
                 await self._give_up(site)

@@ -11,7 +11,13 @@ from typing import Any
 from cluster import cgroups, network
 from cluster.containers import start_containerd, write_configuration
 from cluster.errors import ClusterError
-from cluster.kubelet import KERNEL_SETTINGS, kubelet_arguments, kubelet_configuration, proxy_configuration
+from cluster.kubelet import (
+    KERNEL_SETTINGS,
+    PROXY_PORT,
+    kubelet_arguments,
+    kubelet_configuration,
+    proxy_configuration,
+)
 from cluster.processes import Program
 from cluster.rooms import Room, find_room, open_room
 from cluster.sites import Site
@@ -119,16 +125,18 @@ async def next_second() -> datetime:
 
 
 async def wait_ready(site: Site, node: NodePlan, since: datetime = EVER) -> None:
-    """Return when a kubelet that was started since then has the node Ready, with its GPUs.
+    """Return when a kubelet that was started since then has the node Ready, with GPUs and ways to services.
 
     Raises:
         ClusterError: it is not in time.
     """
+    room = room_of(site, node)
     watched = [f"{node.name}-{daemon}" for daemon in DAEMONS]
 
     async def ready() -> bool:
         words = ("get", "node", node.name, "--ignore-not-found", "--output=json")
-        return is_ready(json.loads(await site.kubectl(*words) or "{}"), node.gpus, since)
+        found = json.loads(await site.kubectl(*words) or "{}")
+        return is_ready(found, node.gpus, since) and await room.answers(PROXY_PORT, "/healthz")
 
     await until(f"{node.name} is Ready", ready, READY_SECONDS, site.processes, watched)
 

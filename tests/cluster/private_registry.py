@@ -9,7 +9,7 @@ from cluster.commands import command
 from cluster.processes import Program
 from cluster.rooms import Room
 from cluster.sites import Site
-from cluster.topology import REGISTRY
+from cluster.topology import ADDRESS, REGISTRY
 from cluster.waiting import until
 
 NAME = "registry"
@@ -55,13 +55,11 @@ async def start_registry(site: Site, room: Room) -> Login:
     # The library that it logs with would send its traces somewhere by default.
     environment = {"OTEL_TRACES_EXPORTER": "none"}
     await site.processes.start(Program(NAME, argv, room.door, environment=environment))
-    await until(
-        "The registry answers",
-        lambda: room.answers(PORT, "/v2/", UNAUTHORIZED),
-        READY_SECONDS,
-        site.processes,
-        (NAME,),
-    )
+
+    async def answers() -> bool:
+        return await room.answers(PORT, "/v2/", status=UNAUTHORIZED, address=ADDRESS)
+
+    await until("The registry answers", answers, READY_SECONDS, site.processes, (NAME,))
     return login
 
 

@@ -13,13 +13,19 @@ from cluster.commands import command
 from cluster.errors import ClusterError
 from cluster.network import path_of
 from cluster.processes import Processes, Program
-from cluster.topology import ADDRESS
 
 from runtime.local.pids import ProcessId, is_alive, send, wait_gone
 
 KILL_SECONDS = 20.0
 SET_UP_SECONDS = 15.0
+ANSWER_SECONDS = 2.0
 HOLDER = "sleep"
+_ASK = r"""
+exec 3<>"/dev/tcp/$0/$1"
+printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3
+read -r _ status _ <&3
+echo "$status"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +50,16 @@ class Room:
             raise ClusterError(f"{self.name} is not running.")
         return await command(*self.door, *argv, seconds=seconds, stdin=stdin)
 
-    async def answers(self, port: int, path: str, status: int) -> bool:
-        """Whether a plain HTTP server of the cluster's first address says this status at a path.
+    async def answers(self, port: int, path: str, *, status: int = 200, address: str = "127.0.0.1") -> bool:
+        """Whether a plain HTTP server says this status at a path.
 
         Bash itself opens the connection: no further program is needed.
         """
-        script = f"exec 3<>/dev/tcp/$0/{port}; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3; read -r _ status _ <&3; echo $status"
         try:
-            return (await self.run("bash", "-c", script, ADDRESS, seconds=2)).strip() == str(status)
+            told = await self.run("bash", "-c", _ASK, address, str(port), path, seconds=ANSWER_SECONDS)
         except ClusterError:
             return False
+        return told.strip() == str(status)
 
     async def close(self) -> None:
         """End all that runs in it, without a word.

@@ -1,7 +1,7 @@
 """What every part of a cluster needs: its folder, its programs, its keys and its processes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,10 +46,18 @@ class Site:
         modules = {name: str(folder) for name, folder in self.modules.items()}
         (self.run / SAVED).write_text(json.dumps({"modules": modules, "pause": self.pause}))
 
-    def mark_up(self, images: Mapping[str, str]) -> None:
-        """It is up: commands may count on it; the tests are told these names of images."""
-        self.images.write_text(json.dumps(images))
-        (self.run / UP).touch()
+    def mark_up(self, told: Mapping[str, str], images: Collection[str]) -> None:
+        """It is up, and commands may count on it: its nodes have these images, of which tests are told some."""
+        self.images.write_text(json.dumps(told))
+        (self.run / UP).write_text(json.dumps(sorted(images)))
+
+    def known_images(self) -> set[str]:
+        """Names of the images that its nodes have."""
+        return set(json.loads((self.run / UP).read_text()))
+
+    def is_like(self, other: "Site") -> bool:
+        """Whether both are of the same programs."""
+        return (self.modules, self.pause) == (other.modules, other.pause)
 
     @property
     def keys(self) -> Keys:
@@ -69,7 +77,13 @@ class Site:
     @property
     def kubectl(self) -> Kubectl:
         """Its administrator's command line."""
-        return Kubectl((*inside(NETWORK), str(self.program("kubernetes", "kubectl"))), self.kubeconfig)
+        argv = (*inside(NETWORK), str(self.program("kubernetes", "kubectl")))
+        return Kubectl(argv, self.kubeconfig, self.kubectl_cache)
+
+    @property
+    def kubectl_cache(self) -> Path:
+        """What kubectl remembers of this cluster's API."""
+        return self.run / "kubectl-cache"
 
     @property
     def images(self) -> Path:

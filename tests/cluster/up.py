@@ -14,7 +14,7 @@ from cluster.errors import ClusterError
 from cluster.fake_nodes import start_fake_nodes
 from cluster.kubeconfigs import write_kubeconfig
 from cluster.leftovers import BEFORE, snapshot, write_snapshot
-from cluster.node import join_cluster, open_node, wait_ready
+from cluster.node import join_cluster, open_node, room_of, wait_ready
 from cluster.private_registry import Login, start_registry, write_login
 from cluster.progress import Tell
 from cluster.rooms import Room, open_room
@@ -40,6 +40,11 @@ class Images:
     private: Archive
     """The one of the others that is pushed to the registry."""
 
+    @property
+    def names(self) -> set[str]:
+        """Of all of them."""
+        return {self.pause.name, *(archive.name for archive in self.others)}
+
 
 async def bring_up(site: Site, images: Images, say: Tell) -> None:
     """A cluster with both nodes Ready and all images on them.
@@ -58,7 +63,27 @@ async def bring_up(site: Site, images: Images, say: Tell) -> None:
             await _start(site, images, watch)
     except TimeoutError:
         raise ClusterError(f"The cluster is not up after {UP_SECONDS:g} s.") from None
-    site.mark_up(images.told)
+    site.mark_up(images.told, images.names)
+
+
+async def refresh(site: Site, images: Images, say: Tell) -> None:
+    """Bring a cluster that is up the images that were made since; its daemons stay as they are.
+
+    Raises:
+        ClusterError: a node is not running.
+        ExceptionGroup: of ClusterErrors, where an image cannot be imported.
+    """
+    if not Site.load(site.run).is_like(site):
+        say(
+            "Its programs are not those of the sources any more. For new ones: python -m cluster down, then up"
+        )
+    known = site.known_images()
+    fresh = [archive for archive in images.others if archive.name not in known]
+    async with TaskGroup() as group:
+        for node in NODES:
+            group.create_task(import_images(room_of(site, node), fresh))
+    site.mark_up(images.told, {*known, *images.names})
+    say(f"New images: {', '.join(archive.name for archive in fresh) or 'none'}")
 
 
 async def _prepare(site: Site) -> None:
