@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from infra.plan.manifests.access import DOCKER_CONFIG, DOCKER_CONFIG_TYPE
 from infra.plan.manifests.parts import COMPONENT_LABEL
 from infra.plan.recording import Resource
 
@@ -55,13 +56,6 @@ def _objects(resources: Sequence[Resource]) -> Iterator[RenderedFile]:
 def _needed(resources: Sequence[Resource]) -> RenderedFile:
     """Secrets that must be there before anything runs, with the keys that pods read of them."""
     wanted = _wanted(resources)
-    made = {
-        (each.inputs["metadata"]["namespace"], each.inputs["metadata"]["name"]): each.inputs.get(
-            "type", "Opaque"
-        )
-        for each in resources
-        if each.inputs.get("kind") == "Secret"
-    }
     brought = {
         (each.inputs["metadata"]["namespace"], each.inputs["spec"]["target"]["name"])
         for each in resources
@@ -71,7 +65,8 @@ def _needed(resources: Sequence[Resource]) -> RenderedFile:
         {
             "namespace": place[0],
             "name": place[1],
-            "type": made.get(place, "Opaque"),
+            # Kubelet pulls with this type alone, and says nothing of a login under another.
+            "type": DOCKER_CONFIG_TYPE if DOCKER_CONFIG in wanted[place] else "Opaque",
             "keys": sorted(wanted[place]),
         }
         for place in sorted(wanted.keys() - brought)
@@ -93,7 +88,7 @@ def _wanted(resources: Sequence[Resource]) -> dict[tuple[str, str], set[str]]:
 
 def _references(pod: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for login in pod.get("imagePullSecrets", ()):
-        yield login["name"], (".dockerconfigjson",)
+        yield login["name"], (DOCKER_CONFIG,)
     for container in (*pod.get("initContainers", ()), *pod.get("containers", ())):
         for variable in container.get("env", ()):
             reference = variable.get("valueFrom", {}).get("secretKeyRef")

@@ -100,6 +100,6 @@ def _kill_member(number: int, entry: Path, identity: str) -> bool:
 
 async def _cluster_tool(*words: str) -> None:
     """Run a command of the suite's own cluster."""
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    environment = {"PYTHONPATH": str(TESTS), **os.environ}
     command = [sys.executable, "-m", "cluster", *words]
     await asyncio.to_thread(run_command, command, NODE_SECONDS, environment=environment)

@@ -88,9 +88,13 @@ def test_queue_secret_is_listed_with_what_each_program_reads(files: tuple[Render
     assert {"api-url", "gateway-url", "scaler-url", "users.acl", "worker-key"} <= set(queue["keys"])
 
 
-def test_login_is_listed_with_its_type(recorded: dict[str, Recording]) -> None:
-    """Kubelet takes no other."""
-    found = {each["name"]: each for each in listed(render(recorded["own-hosts"].resources), NEEDED)}
+@pytest.mark.parametrize("is_made", [True, False], ids=["secrets: pulumi", "secrets: present"])
+def test_login_is_listed_with_its_type(recorded: dict[str, Recording], is_made: bool) -> None:
+    """Kubelet takes no other; whether the program makes it or somebody else does."""
+    resources = recorded["own-hosts"].resources
+    ours = [each for each in resources if is_made or each.inputs.get("kind") != "Secret"]
+
+    found = {each["name"]: each for each in listed(render(ours), NEEDED)}
 
     assert found["registry-ghcr"] == {
         "namespace": "moorage-restricted",
