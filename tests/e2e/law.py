@@ -59,8 +59,9 @@ class Law:
     def _too_high(self, step: Step, samples: Sequence[Sample]) -> list[str]:
         """A step may ask for no more than was needed within the hold."""
         since = step.at - self.timeout - self.down_seconds
-        # One sample more on either side: what came between two was seen by neither.
-        needed = [each.demand for each in samples if since <= each.at <= step.at + 2 * SAMPLE_SECONDS]
+        # One sample more: what came between the last one and the step was seen by the scaler alone.
+        known = [each.demand for each in samples if each.at <= step.at]
+        needed = [each.demand for each in samples[: len(known) + 1] if each.at >= since]
         highest = self._clamp(max(needed, default=0))
         return [f"{step.number} at {step.at:.2f}, {highest} needed"] if step.number > highest else []
 
@@ -84,8 +85,8 @@ class Law:
 async def sample_queue(platform: Platform, endpoint: str, samples: list[Sample]) -> None:
     """Look at an endpoint's queue again and again, until cancelled."""
     while True:
-        at = time.monotonic()
         view = await platform.queue.look(endpoint)
+        at = time.monotonic()
         busy = sum(replica.request is not None for replica in view.replicas)
         samples.append(Sample(at, view.demand, busy))
         await asyncio.sleep(SAMPLE_SECONDS)
