@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 PREFIX = "docker.io/moorage/"
 PROGRAMS: Mapping[str, tuple[str, str]] = {
     "model": ("model", "model"),
+    "private": ("model", "model"),
     "pause": ("pause", "pause"),
     "keda": ("keda", "keda"),
     "keda-adapter": ("keda", "keda-adapter"),
@@ -45,6 +46,9 @@ RECIPES: Mapping[str, Recipe] = {
 VALKEY = "valkey"
 NAMES = (*PROGRAMS, VALKEY, *RECIPES)
 USER = "65532:65532"
+OWN_ENV: Mapping[str, Mapping[str, str]] = {"private": {"IMAGE": "private"}}
+"""What keeps two images of one program apart, by image: kubelet asks whoever starts a pod for the login that an image
+was once pulled with, whatever name it has."""
 EVERYBODY = 0o1777
 MIB = 1 << 20
 
@@ -136,7 +140,8 @@ def _program(name: str, shop: ImageShop) -> tuple[tuple[Layer, ...], ImageConfig
     if module not in shop.modules:
         raise ImageError(f"the image {name} needs the programs of the module {module}.")
     path = shop.modules[module] / program
-    return (_layer_of(path, program, shop.store),), ImageConfig(user=USER, entrypoint=(f"/{program}",))
+    config = ImageConfig(user=USER, env=OWN_ENV.get(name, {}), entrypoint=(f"/{program}",))
+    return (_layer_of(path, program, shop.store),), config
 
 
 def _layer_of(path: Path, program: str, store: LayerStore) -> Layer:

@@ -16,6 +16,8 @@ MODULES = ("etcd", "kubernetes", "coredns", "registry", "kwok", "device_plugin",
 """Go modules of every cluster, and of its images."""
 TOLD = ("runtime", "model", "sentiment")
 """Images that the tests are told of."""
+PRIVATE = "private"
+"""The image that is pushed to the registry."""
 KEDA_IMAGES = ("keda", "keda-adapter", "keda-admission-webhooks")
 
 
@@ -44,13 +46,13 @@ def get_supplies(places: Places) -> Supplies:
         ClusterError: an image cannot be made.
     """
     modules = build(MODULES)
-    archives = build_images(modules, ("pause", VALKEY, *TOLD))
+    archives = build_images(modules, ("pause", VALKEY, PRIVATE, *TOLD))
     pause = archives["pause"]
     images = Images(
         pause=pause,
         others=tuple(archive for name, archive in archives.items() if name != "pause"),
         told={name: archives[name].name for name in TOLD},
-        private=archives["model"],
+        private=archives[PRIVATE],
     )
     return Supplies(Site(places.run, modules, pause.name), images)
 

@@ -63,6 +63,16 @@ def test_a_program_is_alone_in_its_image(scene: Scene) -> None:
     assert (files["model"].mode, files["tmp"].mode) == (0o755, 0o1777)
 
 
+def test_the_private_image_is_the_models_twin_and_not_itself(scene: Scene) -> None:
+    """Once a node has pulled it with a login, kubelet wants that login from whoever runs the same image."""
+    images = scene.build("model", "private")
+
+    configs = {name: read(archive)[0] for name, archive in images.items()}
+
+    assert configs["private"].pop("Env") == ["IMAGE=private"]
+    assert configs["private"] == configs["model"]
+
+
 def test_an_unchanged_image_is_not_made_again(scene: Scene) -> None:
     """Nothing is said and nothing is written."""
     first = scene.build("model")["model"]
@@ -98,7 +108,7 @@ def test_everybody_may_read_what_a_strict_shell_made(scene: Scene) -> None:
 
 def test_an_unknown_image_is_told_with_those_there_are() -> None:
     """Before anything is made."""
-    with pytest.raises(ImageError, match=r"there is no image runtme\. There are: model, pause, .*runtime"):
+    with pytest.raises(ImageError, match=r"there is no image runtme\. There are: model, private, pause, .*runtime"):
         build_images({}, ["runtme"])
 
 
