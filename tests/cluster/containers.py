@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.commands import CommandError
+from cluster.commands import CommandError, tail
+from cluster.errors import ClusterError
 from cluster.processes import Program
 from cluster.rooms import Room
 from cluster.sites import Site
@@ -141,7 +142,11 @@ async def push_image(room: Room, name: str, reference: str, login: str) -> None:
         ClusterError: the registry refuses.
     """
     await _ctr(room, "images", "tag", "--force", name, reference, seconds=PUSH_SECONDS)
-    await _ctr(room, "images", "push", "--plain-http", "--user", login, reference, seconds=PUSH_SECONDS)
+    try:
+        await _ctr(room, "images", "push", "--plain-http", "--user", login, reference, seconds=PUSH_SECONDS)
+    except CommandError as error:
+        # Not its own text, which shows the command line and the password in it.
+        raise ClusterError(f"The registry does not take {reference}:\n{tail(error.said)}") from None
     await _ctr(room, "images", "rm", reference, seconds=PUSH_SECONDS)
 
 

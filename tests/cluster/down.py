@@ -1,6 +1,6 @@
 """Takes a cluster down, whole or half dead, and looks after what it leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 
 from cluster import cgroups, network
@@ -31,21 +31,30 @@ SWEEPS = 3
 
 
 async def bring_down(run: Path) -> list[str]:
-    """End everything of the cluster and remove its traces; what is left nonetheless, a line each.
-
-    Raises:
-        ClusterError: a process does not end, or something is in the way of removing its traces.
-    """
+    """End everything of the cluster and remove its traces; what went wrong or is left nonetheless, a line each."""
     before = read_snapshot(run / BEFORE)
+    faults = [fault for step in _steps(run) if (fault := await _fault_of(step))]
+    return faults + await leftovers(run, before)
+
+
+def _steps(run: Path) -> Iterator[Awaitable[None]]:
     processes = Processes(run)
     for names, seconds in STOPS:
-        await processes.stop(names, seconds)
-    await _sweep(processes)
-    await network.remove_networks()
+        yield processes.stop(names, seconds)
+    yield _sweep(processes)
+    yield network.remove_networks()
     for node in NODES:
-        await cgroups.remove(node.cgroup)
-    await _remove(run)
-    return await leftovers(run, before)
+        yield cgroups.remove(node.cgroup)
+    yield _remove(run)
+
+
+async def _fault_of(step: Awaitable[None]) -> str:
+    """One that fails must not keep the others from being done."""
+    try:
+        await step
+    except ClusterError as error:
+        return str(error)
+    return ""
 
 
 def is_there(run: Path) -> bool:

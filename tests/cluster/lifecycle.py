@@ -57,7 +57,7 @@ class Lifecycle:
         """End what is there, whole or half; 1 if something is left nonetheless.
 
         Raises:
-            ClusterError: something cannot be ended or removed, or the cluster is another command's.
+            ClusterError: the cluster is another command's.
         """
         return self._alone(self._down)
 

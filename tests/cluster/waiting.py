@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from cluster.errors import ClusterError
 from cluster.processes import Processes
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
 
 
 async def until(
