@@ -16,7 +16,8 @@ COST_SECONDS = 0.8
 """How long costs stand before the number sinks: the controller hears of pods and of numbers by two watches, and nothing
 says which of them comes first."""
 DELETE_SECONDS = 2.0
-"""How long after a lower number the copy may show pods as alive that are being deleted: none takes again until then."""
+"""How long after a lower number the copy may show pods as alive that are being deleted: none takes again until then.
+The same at the start of a term, for the leader before may have lowered one with its last breath."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,13 @@ class Lowering:
         self._clock = clock
         self._written: dict[tuple[str, str], _Written] = {}
         self._lowered_at: dict[tuple[str, str], float] = {}
+        self._begun_at: float | None = None
+
+    def begin(self) -> None:
+        """A term begins: which costs and numbers another leader has written until now is not known here."""
+        self._written.clear()
+        self._lowered_at.clear()
+        self._begun_at = self._clock()
 
     async def prepare(self, fleet: Fleet, moves: Moves, target: int) -> int:
         """Retire the victims and write the costs; the number that may be written now comes back.
@@ -91,7 +99,7 @@ class Lowering:
             QueueUnavailableError: the queue is away.
             NotLeadingError: another one leads now.
         """
-        lowered_at = self._lowered_at.get((fleet.namespace, fleet.endpoint))
+        lowered_at = self._lowered_at.get((fleet.namespace, fleet.endpoint), self._begun_at)
         if replicas and (lowered_at is None or self._clock() - lowered_at >= DELETE_SECONDS):
             self._require_lead()
             await self._queue.unretire(fleet.endpoint, replicas)

@@ -61,6 +61,7 @@ class Rounds:
         """
         self.moved_at = self._clock()
         self._under_way, self._again, self._looked_at = set(), {}, {}
+        self._tending.begin()
         async with asyncio.TaskGroup() as group:
             self._group = group
             self._woken = asyncio.Semaphore(WOKEN_AT_ONCE)

@@ -94,6 +94,10 @@ class Tending:
         """What the last look found."""
         return self._outlooks.get(name)
 
+    def begin(self) -> None:
+        """A term begins: another one may have led until now."""
+        self._lowering.begin()
+
     async def tend(self, name: str, *, is_sweep: bool) -> Outlook | None:
         """Look, decide, move, and tell the queue; None when the endpoint is none of ours.
 

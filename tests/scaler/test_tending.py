@@ -471,3 +471,45 @@ async def test_pods_that_are_told_to_go_are_not_let_back_by_an_old_copy(scene: S
     assert scene.cluster.number() == 2
     assert early == {ReplicaState.RETIRED}
     assert set((await scene.states()).values()) == {ReplicaState.READY}
+
+
+async def test_pods_that_a_former_leader_told_to_go_are_not_let_back(scene: Scene) -> None:
+    """It lowered the number and released the lease at once; demand comes back under the next one."""
+    scene.record()
+    await scene.fleet("a", "b")
+    scene.now += 61
+    await scene.beat()
+    await scene.scaler().tend("embed", is_sweep=False)
+    await scene.request()
+    await scene.request()
+    scaler = scene.scaler()
+    scaler.begin()
+
+    await scaler.tend("embed", is_sweep=False)
+    early = set((await scene.states()).values())
+    scene.now += 2
+    await scaler.tend("embed", is_sweep=False)
+
+    assert (early, scene.cluster.number()) == ({ReplicaState.RETIRED}, 2)
+    assert set((await scene.states()).values()) == {ReplicaState.READY}
+
+
+async def test_costs_of_a_former_term_do_not_count(scene: Scene) -> None:
+    """Another leader may have written other ones since: they must stand anew before the number sinks."""
+    scene.record()
+    await scene.fleet("a", "b", "c")
+    await scene.request()
+    await scene.queue.take("embed", "b", 600)
+    scene.now += 61
+    await scene.beat()
+    scaler = scene.scaler()
+    await scaler.tend("embed", is_sweep=False)
+    scene.now += 1
+    scaler.begin()
+
+    await scaler.tend("embed", is_sweep=False)
+    early = scene.cluster.number()
+    scene.now += 1
+    await scaler.tend("embed", is_sweep=False)
+
+    assert (early, scene.cluster.number()) == (3, 1)
