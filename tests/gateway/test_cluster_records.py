@@ -122,8 +122,8 @@ class Refused:
             raise ImportError(name)
 
 sys.meta_path.insert(0, Refused())
-import runtime.gateway.__main__, runtime.local.__main__, runtime.worker.__main__
-import runtime.api.__main__, runtime.scaler.__main__, runtime.cluster.client, runtime.cluster.records
+import runtime.gateway.program, runtime.local.__main__, runtime.worker.program
+import runtime.api.program, runtime.scaler.program, runtime.cluster.client, runtime.cluster.records
 """
 
 
