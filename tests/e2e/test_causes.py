@@ -4,22 +4,26 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from e2e.client import Platform
+from e2e.cluster_api import Event, Object, recorded
 from e2e.figures import Figures
 from e2e.installation import Installation
 from e2e.load import Entry, Fate, Kind, Load
-from e2e.stories import Restarts, play, restarted, restarts, told
+from e2e.stories import Restarts, play, restarted, restarts, statuses, told
 
 from infra.plan.digests import docker_config
+from runtime.wire.cluster import LABEL_ENDPOINT
 
 STORY_SECONDS = 200.0
 TOLD_SECONDS = 15.0
+MEND_SECONDS = 100.0
+"""Longest until a mended endpoint answers: kubelet pulls again after 10, 20, 40 s."""
 POLL_SECONDS = 0.25
 CAUSES: Mapping[str, str] = MappingProxyType(
     {
@@ -31,19 +35,26 @@ CAUSES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Endpoint, to what it must say of itself."""
+NOT_YET = ("starting", "no replica is running")
+"""What is said while the cause is not known."""
 MENDED = ("no-secret", "bad-login")
 """Those whose Secret is put right in the end."""
 BESIDE = "steady"
 """An endpoint that nothing is wrong with."""
 
 
+STUCK = frozenset({"ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError", "CrashLoopBackOff"})
+"""What kubelet says of a container that nobody helps by waiting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an endpoint said, and how long after its request was accepted."""
+    """What an endpoint said, and when; times are of this process's steady clock."""
 
     cause: str
     """The true one, or the last that was said in its place."""
-    seconds: float | None
+    accepted_at: float
+    told_at: float | None
     """None when the true one was not told in time."""
     untrue: tuple[str, ...]
     """What else it said before, in order."""
@@ -58,6 +69,8 @@ class Story:
     """Everything that cannot start is asked for at once."""
 
     told: Mapping[str, Told]
+    stuck_at: Mapping[str, float]
+    """When the cluster first knew what holds an endpoint up."""
     beside: list[Entry]
     """Requests to an endpoint that nothing is wrong with, meanwhile."""
     restarted: Restarts
@@ -72,19 +85,21 @@ def story(installation: Installation) -> Story:
 
 @pytest.mark.parametrize("endpoint", CAUSES)
 def test_an_endpoint_that_cannot_start_tells_why(story: Story, figures: Figures, endpoint: str) -> None:
-    """`GET /v1/endpoints/NAME` names the true cause within 15 s of the request that wants it."""
+    """`GET /v1/endpoints/NAME` names the true cause within 15 s of the cluster's knowing it."""
     found = story.told[endpoint]
 
-    assert found.seconds is not None, f"said instead: {[*found.untrue, found.cause]}"
-    assert found.seconds <= TOLD_SECONDS, f"said before: {found.untrue}"
-    figures.add(f"cause told: {endpoint}", found.seconds, "s", goal=f"{TOLD_SECONDS:g} s")
+    assert found.told_at is not None, f"said instead: {[*found.untrue, found.cause]}"
+    seconds = found.told_at - story.stuck_at[endpoint]
+    figures.add(f"{endpoint}: request -> cause told", found.told_at - found.accepted_at, "s")
+    figures.add(f"{endpoint}: cluster knows -> cause told", seconds, "s", goal=f"{TOLD_SECONDS:g} s")
+    assert seconds <= TOLD_SECONDS, f"said before: {found.untrue}"
 
 
 def test_what_is_said_before_the_cause_is_not_another_cause(story: Story) -> None:
     """Until it is known an endpoint says that it is starting, or nothing."""
     untrue = {name: found.untrue for name, found in story.told.items()}
 
-    wrong = {name: [each for each in said if "starting" not in each] for name, said in untrue.items()}
+    wrong = {name: [each for each in said if not each.startswith(NOT_YET)] for name, said in untrue.items()}
     assert not any(wrong.values()), wrong
 
 
@@ -109,13 +124,31 @@ async def _story(platform: Platform, installation: Installation) -> Story:
     before = await restarts(platform)
     right = _right_secrets(platform, installation)
     try:
-        async with asyncio.TaskGroup() as group:
+        namespace = platform.access.endpoint_namespaces[0]
+        async with recorded(platform.api, "pods", namespace) as events, asyncio.TaskGroup() as group:
             flow = group.create_task(beside.flow(20, TOLD_SECONDS, [Kind.SYNC, Kind.ASYNC], seconds=0.2))
             asked = {name: group.create_task(_ask(platform, name, right.get(name))) for name in CAUSES}
     finally:
-        await platform.api.delete("secrets", "secret-absent", platform.access.endpoint_namespaces[0])
+        # The wrong login too: kubelet trusts an object with which it has once pulled an image, whatever it holds now.
+        for secret in right.values():
+            await platform.api.delete("secrets", secret["metadata"]["name"], secret["metadata"]["namespace"])
     found = {name: task.result() for name, task in asked.items()}
-    return Story(found, flow.result(), restarted(before, await restarts(platform)))
+    stuck_at = {name: _stuck_at(name, events) or one.accepted_at for name, one in found.items()}
+    return Story(found, stuck_at, flow.result(), restarted(before, await restarts(platform)))
+
+
+def _stuck_at(endpoint: str, events: Sequence[Event]) -> float | None:
+    """When a pod of an endpoint first said that it is stuck; None where one had said so before."""
+    own = (each for each in events if each.object["metadata"]["labels"][LABEL_ENDPOINT] == endpoint)
+    return next((each.at for each in own if _is_stuck(each.object)), None)
+
+
+def _is_stuck(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    reasons = {each["state"].get("waiting", {}).get("reason") for each in statuses(pod)}
+    return bool(reasons & STUCK) or any(
+        each["type"] == "PodScheduled" and each["status"] == "False" for each in conditions
+    )
 
 
 def _right_secrets(platform: Platform, installation: Installation) -> Mapping[str, Mapping[str, Any]]:
@@ -138,17 +171,19 @@ def _secret(namespace: str, name: str, kind: str, content: Mapping[str, str]) ->
 async def _ask(platform: Platform, endpoint: str, right: Mapping[str, Any] | None) -> Told:
     """Ask for an endpoint with one async request, hear its cause, and mend it or take the request back."""
     load = Load(platform, endpoint, deadline_seconds=STORY_SECONDS)
-    async with asyncio.TaskGroup() as group:
-        sent = group.create_task(load.send(Kind.ASYNC, seconds=0))
+    sent = asyncio.ensure_future(load.send(Kind.ASYNC, seconds=0))
+    try:
         accepted = await platform.wait(lambda: _accepted_at(load), TOLD_SECONDS, f"{endpoint} accepts")
-        cause, seconds, untrue = await _listen(platform, endpoint, accepted)
+        cause, told_at, untrue = await _listen(platform, endpoint, accepted)
         mended_at = time.monotonic()
-        if right is None:
-            await (await platform.platform_api()).delete(f"/v1/requests/{load.ledger.entries[0].request_id}")
-        else:
+        if right is not None:
             words = ("apply", "--server-side", "--force-conflicts", "-f", "-")
             await platform.kubectl(*words, stdin=json.dumps(right))
-    return Told(cause, seconds, untrue, sent.result(), (sent.result().ended_at or mended_at) - mended_at)
+            await asyncio.wait([sent], timeout=MEND_SECONDS)
+        return Told(cause, accepted, told_at, untrue, load.ledger.entries[0], time.monotonic() - mended_at)
+    finally:
+        sent.cancel()
+        await (await platform.platform_api()).delete(f"/v1/requests/{load.ledger.entries[0].request_id}")
 
 
 def _accepted_at(load: Load) -> float:
@@ -159,12 +194,12 @@ def _accepted_at(load: Load) -> float:
 async def _listen(
     platform: Platform, endpoint: str, begun: float
 ) -> tuple[str, float | None, tuple[str, ...]]:
-    """The cause that was waited for and after how long, or the last one and None; and those before it."""
+    """The cause that was waited for and when it came, or the last one and None; and those before it."""
     said: list[str] = []
-    while time.monotonic() - begun < 2 * TOLD_SECONDS:
+    while time.monotonic() - begun < 3 * TOLD_SECONDS:
         cause = str((await platform.shown(endpoint))["waiting"]["cause"])
         if re.search(CAUSES[endpoint], cause):
-            return cause, time.monotonic() - begun, tuple(said)
+            return cause, time.monotonic(), tuple(said)
         if cause and cause not in said:
             said.append(cause)
         await asyncio.sleep(POLL_SECONDS)
