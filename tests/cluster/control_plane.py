@@ -13,6 +13,8 @@ ROOM = "control-plane"
 ETCD_URL = "http://127.0.0.1:2379"
 ETCD_PEER_URL = "http://127.0.0.1:2380"
 READY_SECONDS = 90.0
+ACCOUNT_SECONDS = 30
+"""Until a namespace has its service account, without which no pod is made."""
 NODE_GRACE_SECONDS = 10
 """A node that was not heard of for so long is NotReady."""
 TOLERATION_SECONDS = 5
@@ -28,17 +30,15 @@ async def start_api(site: Site, room: Room) -> None:
     """
     for name, argv in (("etcd", _etcd(site)), ("kube-apiserver", _api(site))):
         await site.processes.start(Program(name, argv, room.door))
-    await until(
-        "The API server is ready",
-        lambda: site.kubectl.holds("get", "--raw", "/readyz", seconds=5),
-        READY_SECONDS,
-        site.processes,
-        ("etcd", "kube-apiserver"),
-    )
+
+    async def ready() -> bool:
+        return await room.answers(API_PORT, "/readyz", tls=True)
+
+    await until("The API server is ready", ready, READY_SECONDS, site.processes, ("etcd", "kube-apiserver"))
 
 
 async def start_controllers(site: Site, room: Room) -> None:
-    """Controller manager and scheduler; nothing waits for them here.
+    """Controller manager and scheduler; returns when pods may be made.
 
     Raises:
         ClusterError: one of them does not start.
@@ -61,6 +61,11 @@ async def start_controllers(site: Site, room: Room) -> None:
             *arguments[name],
         )
         await site.processes.start(Program(name, argv, room.door))
+    await site.kubectl(
+        *("wait", "serviceaccount/default", "--namespace=default", "--for=create"),
+        f"--timeout={ACCOUNT_SECONDS}s",
+        seconds=ACCOUNT_SECONDS + 5,
+    )
 
 
 def _etcd(site: Site) -> tuple[str | Path, ...]:

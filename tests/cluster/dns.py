@@ -31,7 +31,7 @@ def corefile(kubeconfig: Path) -> str:
 
 
 async def start_dns(site: Site, room: Room) -> None:
-    """Start it, with its rights and its service; the API server must be ready. Returns at once.
+    """Start it, with its rights and its service; the API server must be ready. Returns when it knows all services.
 
     Raises:
         ClusterError: it does not start.
@@ -41,14 +41,6 @@ async def start_dns(site: Site, room: Room) -> None:
     config.write_text(corefile(site.kubeconfig_of(NAME)))
     argv = (site.program(NAME), "-conf", config)
     await site.processes.start(Program(NAME, argv, room.door))
-
-
-async def wait_dns(site: Site, room: Room) -> None:
-    """Return when it knows the cluster's services.
-
-    Raises:
-        ClusterError: it does not in time.
-    """
 
     async def ready() -> bool:
         return await room.answers(READY_PORT, "/ready")

@@ -134,9 +134,11 @@ async def wait_ready(site: Site, node: NodePlan, since: datetime = EVER) -> None
     watched = [f"{node.name}-{daemon}" for daemon in DAEMONS]
 
     async def ready() -> bool:
+        if not await room.answers(PROXY_PORT, "/healthz"):
+            return False
         words = ("get", "node", node.name, "--ignore-not-found", "--output=json")
         found = json.loads(await site.kubectl(*words) or "{}")
-        return is_ready(found, node.gpus, since) and await room.answers(PROXY_PORT, "/healthz")
+        return is_ready(found, node.gpus, since)
 
     await until(f"{node.name} is Ready", ready, READY_SECONDS, site.processes, watched)
 

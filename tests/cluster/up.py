@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from cluster import network
 from cluster.certificates import identities, make_keys
 from cluster.containers import Archive, import_images, push_image
-from cluster.control_plane import CONTROLLERS, ROOM, start_api, start_controllers
-from cluster.dns import start_dns, wait_dns
+from cluster.control_plane import ROOM, start_api, start_controllers
+from cluster.dns import start_dns
 from cluster.errors import ClusterError
 from cluster.fake_nodes import start_fake_nodes
 from cluster.kubeconfigs import write_kubeconfig
@@ -22,11 +22,9 @@ from cluster.sites import Site
 from cluster.stopwatch import Stopwatch
 from cluster.storage import add_storage
 from cluster.topology import NETWORK, NODES, NodePlan
-from cluster.waiting import until
 
 UP_SECONDS = 240.0
 """For all of it; each step has a deadline of its own besides."""
-ACCOUNT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +115,11 @@ async def _api(site: Site, room: Room, watch: Stopwatch) -> None:
 
 async def _rest_of_control_plane(site: Site, room: Room, api: Task[None], watch: Stopwatch) -> None:
     await api
-    await start_controllers(site, room)
-    await start_dns(site, room)
-    await start_fake_nodes(site, room)
-    await add_storage(site)
-    await wait_dns(site, room)
-    await until(
-        "There is a default service account",
-        lambda: site.kubectl.holds("get", "serviceaccount", "default", "--namespace=default"),
-        ACCOUNT_SECONDS,
-        site.processes,
-        CONTROLLERS,
-    )
+    async with TaskGroup() as group:
+        group.create_task(start_controllers(site, room))
+        group.create_task(start_dns(site, room))
+        group.create_task(start_fake_nodes(site, room))
+        group.create_task(add_storage(site))
     watch.tell("controllers, DNS and storage ready")
 
 
