@@ -16,7 +16,7 @@ from e2e.stories import Restarts, all_pods, busy_with, is_ready, pod_of, restart
 from runtime.queue.port import QueueUnavailableError
 from runtime.wire.cluster import LEASE, MODEL_CONTAINER, WORKER_CONTAINER
 
-STORY_SECONDS = 300.0
+STORY_SECONDS = 420.0
 FLOW_SECONDS = 80.0
 FLOW_COUNT = 160
 FLOW_RUN_SECONDS = 0.3
@@ -53,6 +53,7 @@ class Story:
 
     flow: Ledger
     is_own: bool
+    is_node_gone: bool = False
     gateway_killed_at: float = 0.0
     """Of this process's steady clock."""
     reruns: dict[str, Rerun] = field(default_factory=dict)
@@ -70,17 +71,21 @@ async def kill_everything(platform: Platform) -> Story:
     load = Load(platform, "keyed", deadline_seconds=STORY_SECONDS)
     story = Story(load.ledger, blows.is_own)
     await load.send(seconds=0)
-    async with asyncio.TaskGroup() as group:
-        kinds = [Kind.ASYNC, Kind.KEYED, Kind.SYNC, Kind.KEYED]
-        group.create_task(load.flow(FLOW_COUNT, FLOW_SECONDS, kinds, seconds=FLOW_RUN_SECONDS))
+    try:
+        async with asyncio.TaskGroup() as group:
+            kinds = [Kind.ASYNC, Kind.KEYED, Kind.SYNC, Kind.KEYED]
+            group.create_task(load.flow(FLOW_COUNT, FLOW_SECONDS, kinds, seconds=FLOW_RUN_SECONDS))
+            if blows.is_own:
+                await _kill_all(platform, blows, story)
+            else:
+                await _kill_gateway(platform, blows, story)
+                await _kill_parts(platform, blows, story)
+    finally:
         if blows.is_own:
-            await _kill_all(platform, blows, story)
-        else:
-            await _kill_gateway(platform, blows, story)
-            await _kill_parts(platform, blows, story)
+            await platform.kubectl("uncordon", STAYS, GOES)
+        if story.is_node_gone:
+            await _bring_back(platform, blows)
     await _ask_again(platform, story)
-    if blows.is_own:
-        await _bring_back(platform, blows)
     return story
 
 
@@ -96,6 +101,7 @@ async def _kill_all(platform: Platform, blows: Blows, story: Story) -> None:
         assert {pod["spec"]["nodeName"] for pod in formers} == {GOES}
         await pair.send(seconds=0)  # its second replica, on the node that stays
         killed_at = time.time()
+        story.is_node_gone = True
         await blows.kill_node(GOES)
         await _kill_gateway(platform, blows, story)
         story.reruns["node"] = Rerun(await runs[0], killed_at, formers[0])
@@ -115,7 +121,6 @@ async def _kill_parts(platform: Platform, blows: Blows, story: Story) -> None:
 async def _bring_back(platform: Platform, blows: Blows) -> None:
     """The node that was killed; what Kubernetes had given up there goes for good."""
     await blows.start_node(GOES)
-    await platform.kubectl("uncordon", GOES)
 
     async def is_back() -> bool:
         pods = await all_pods(platform)

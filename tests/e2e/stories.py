@@ -13,7 +13,7 @@ from runtime.queue.port import ReplicaState, ReplicaView
 
 T = TypeVar("T")
 
-RUN_SECONDS = 60.0
+RUN_SECONDS = 120.0
 """Longest cold start that a story waits for."""
 
 Restarts = dict[str, int]
