@@ -11,10 +11,10 @@ from cluster.errors import ClusterError
 from cluster.places import CACHE_SETTING
 
 PACKAGES = {
-    "conntrack": "conntrack",
     "containerd": "containerd",
     "ip": "iproute2",
     "iptables": "iptables",
+    "mmdebstrap": "mmdebstrap",
     "nsenter": "util-linux",
     "openssl": "openssl",
     "perl": "perl-base",
