@@ -61,6 +61,8 @@ class _Look:
     events: tuple[Happening, ...]
     lines: str
     detail: str
+    is_known: bool
+    """Whether the queue has it: its worker was heard of a short while ago."""
     hidden: frozenset[str]
 
     @property
@@ -111,6 +113,7 @@ def _look(evidence: Evidence, pod: Pod) -> _Look:
         events=happenings(evidence.events.get(pod.name, ())),
         lines=last_lines(evidence.lines.get(pod.name, ""), evidence.hidden),
         detail=replica.detail if replica else "",
+        is_known=replica is not None,
         hidden=evidence.hidden,
     )
 
@@ -153,6 +156,7 @@ def _cause_of_pod(look: _Look) -> Cause | None:
         _crash_looping,
         _unmounted,
         _preparing,
+        _lost,
         _hanging,
         _silent,
     )
@@ -260,6 +264,22 @@ def _preparing(look: _Look) -> Cause | None:
         return Cause(Kind.IMAGE_PULL, f"starting: its image is being pulled ({look.since(pulling.at)})")
     scheduled = moment(condition(look.pod.raw, "PodScheduled").get("lastTransitionTime"))
     return Cause(Kind.STARTING, f"starting: its containers are being made ({look.since(scheduled)})")
+
+
+def _lost(look: _Look) -> Cause | None:
+    """It served once, and neither the queue nor, after a while, Kubernetes hears of it."""
+    if look.is_known or (look.model.get("state") or {}).get("terminated"):
+        return None
+    node = (look.pod.raw.get("spec") or {}).get("nodeName")
+    told = look.last("NodeNotReady")
+    if told is not None and not look.pod.is_ready:
+        gone = look.since(told.at)
+        return Cause(Kind.LOST, f"starting again soon: its node {node} is not heard of any more ({gone})")
+    if look.pod.is_ready:
+        return Cause(
+            Kind.LOST, f"its replica has fallen silent: its node {node}, or the way there, may be lost"
+        )
+    return None
 
 
 def _hanging(look: _Look) -> Cause | None:

@@ -25,6 +25,8 @@ class Kind(StrEnum):
     """Every GPU is in use, and no further node is to be had: the cloud has none, or the pool is at its most."""
     NO_NODE = "no-node"
     """No node fits, and none is being added."""
+    LOST = "lost"
+    """Its node is not heard of."""
     EVICTED = "evicted"
     NODE = "node"
     """A node is being added."""

@@ -48,14 +48,16 @@ def cause_of(
     replicas: int = 1,
     conditions: tuple[Object, ...] = (),
     state: ReplicaState = ReplicaState.STARTING,
+    is_known: bool = True,
 ) -> Cause | None:
     """The cause that is found for one pod."""
+    replica = ReplicaView("a", state, "1", BORN, None, None, NOW, None, detail)
     fleet = read_fleet(make_deployment(replicas=replicas, conditions=conditions), [pod] if pod else [])
     return find_cause(
         Evidence(
             fleet=fleet,
             now=NOW,
-            replicas={"a": ReplicaView("a", state, "1", BORN, None, None, NOW, None, detail)},
+            replicas={"a": replica} if is_known else {},
             events={"a": events},
             lines={"a": lines},
             hidden=hidden_values(env or {}, fleet.pods),
@@ -496,6 +498,42 @@ def test_evicted_pod_is_told_while_the_next_one_starts() -> None:
         "starting again: its pod was evicted (The node was low on resource: memory. Threshold quantity: 100Mi, "
         "available: 80Mi.)"
     )
+
+
+def test_replica_that_falls_silent_is_not_said_to_be_starting() -> None:
+    """Its node lost its power: for the best part of a minute Kubernetes still calls the pod ready."""
+    cause = cause_of(make_pod("a"), is_known=False)
+
+    assert cause == Cause(
+        Kind.LOST, "its replica has fallen silent: its node node-1, or the way there, may be lost"
+    )
+
+
+def test_lost_node_is_named_once_kubernetes_knows() -> None:
+    """Until its pod is replaced."""
+    told = event("NodeNotReady", "Node is not ready", ago=20, source="node-controller")
+
+    cause = cause_of(make_pod("a", ready=False), told, is_known=False)
+
+    assert cause == Cause(Kind.LOST, "starting again soon: its node node-1 is not heard of any more (20 s)")
+
+
+def test_node_that_is_heard_of_again_holds_nothing_up() -> None:
+    """The event stays for an hour; a worker that is heard of says more."""
+    told = event("NodeNotReady", "Node is not ready", ago=60, source="node-controller")
+
+    cause = cause_of(make_pod("a", ready=False), told)
+
+    assert cause is not None
+    assert cause.kind is Kind.STARTING
+
+
+def test_worker_that_has_not_joined_yet_is_starting() -> None:
+    """The queue does not know it either, but nothing is lost."""
+    cause = cause_of(make_pod("a", ready=False), is_known=False)
+
+    assert cause is not None
+    assert cause.kind is Kind.STARTING
 
 
 def replica_failure(message: str) -> Object:
