@@ -96,7 +96,7 @@ MODULES = (
             "keda-adapter": "github.com/kedacore/keda/v2/cmd/adapter",
             "keda-admission-webhooks": "github.com/kedacore/keda/v2/cmd/webhooks",
         },
-        expected_seconds=480,
+        expected_seconds=600,
         limit_seconds=1800,
         stamped="github.com/kedacore/keda/v2",
         stamps=("github.com/kedacore/keda/v2/version.Version={version}",),
