@@ -40,13 +40,15 @@ def decide(scaling: Scaling, start_seconds: float, view: EndpointView) -> Decisi
     """Demand, held for `timeout` after it was last needed, between min and max, never below what is busy.
 
     A replica that is still in its first start is not idle, for up to `start_seconds`: a request that
-    gave up must not end the start that the next one is about to need.
+    gave up must not end the start that the next one is about to need. It holds the number that was wanted and
+    raises none: during a rollout new replicas start beside those whose place they take.
     """
     held = _held_level(scaling.timeout, view)
     busy = sum(replica.state is ReplicaState.BUSY for replica in view.replicas)
     starting = sum(_is_in_first_start(replica, view.now, start_seconds) for replica in view.replicas)
     demanded = max(_clamp(view.demand, scaling), busy)
-    desired = max(_clamp(max(view.demand, held, busy + starting), scaling), busy)
+    kept = min(busy + starting, view.desired)
+    desired = max(_clamp(max(view.demand, held, kept), scaling), busy)
     return Decision(desired, demanded, _recheck_seconds(scaling.timeout, view, held))
 
 

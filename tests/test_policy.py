@@ -67,7 +67,7 @@ def test_busy_replicas_stay_when_max_is_lowered_below_them() -> None:
 
 def test_replica_in_its_first_start_is_not_idle() -> None:
     """The request that woke it has gone; the start goes on."""
-    view = replace(EMPTY, replicas=(replica("r1", ReplicaState.STARTING),))
+    view = replace(EMPTY, desired=1, replicas=(replica("r1", ReplicaState.STARTING),))
 
     assert decide(scaling(timeout=5), START_SECONDS, view).desired == 1
 
@@ -75,9 +75,17 @@ def test_replica_in_its_first_start_is_not_idle() -> None:
 def test_first_start_past_its_limit_no_longer_holds() -> None:
     """A start that never ends must not cost for ever."""
     late = replica("r1", ReplicaState.STARTING, joined_at=NOW - START_SECONDS)
-    view = replace(EMPTY, replicas=(late,))
+    view = replace(EMPTY, desired=1, replicas=(late,))
 
     assert decide(scaling(timeout=5), START_SECONDS, view).desired == 0
+
+
+def test_replica_that_starts_in_the_place_of_a_busy_one_raises_nothing() -> None:
+    """A rollout under load would take one more at each look, up to max."""
+    pair = (replica("old", ReplicaState.BUSY), replica("new", ReplicaState.STARTING))
+    view = replace(EMPTY, running=1, desired=1, replicas=pair)
+
+    assert decide(scaling(), START_SECONDS, view).desired == 1
 
 
 def test_recheck_is_due_when_the_hold_runs_out() -> None:

@@ -345,7 +345,8 @@ class Endpoint:
         )
         if is_first:
             serving = sum(1 for other in self.replicas.values() if other.state in _SERVING)
-            self.note_need(serving, now)
+            # One that takes another's place is not one more: while both serve there are more than are wanted.
+            self.note_need(min(serving, self.desired), now)
             self.start_seconds = average(self.start_seconds, now - replica.joined_at)
         if self.waiting:
             self.wake()

@@ -139,6 +139,7 @@ async def test_dead_letter_notes_the_demand_before_it(stage: Stage) -> None:
 
 async def test_first_readiness_notes_the_serving_replicas(stage: Stage) -> None:
     """A replica is needed from the moment it can serve, so its idle time starts then."""
+    await stage.queue.set_desired(stage.endpoint, 2, 2, "", 60)
     await stage.ready("r1", "r2")
     before = await stage.view()
     await stage.queue.beat(stage.endpoint, "r1", ReplicaState.FAILING)
@@ -148,6 +149,15 @@ async def test_first_readiness_notes_the_serving_replicas(stage: Stage) -> None:
 
     assert set(before.needed) == {1, 2}
     assert (await stage.view()).needed == before.needed
+
+
+async def test_first_readiness_of_more_than_are_wanted_notes_no_need_of_them(stage: Stage) -> None:
+    """During a rollout the old replica and the new one serve beside each other for a while."""
+    await stage.queue.set_desired(stage.endpoint, 1, 4, "", 60)
+
+    await stage.ready("old", "new")
+
+    assert set((await stage.view()).needed) == {1}
 
 
 async def test_nudge_notes_that_one_is_needed(stage: Stage) -> None:

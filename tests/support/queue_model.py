@@ -382,7 +382,8 @@ class PlainQueue:
             machine.first_ready = self.now
             self.learn("start", self.now - machine.joined)
             serving = {ReplicaState.READY, ReplicaState.BUSY}
-            self.mark(sum(each.state in serving for each in self.machines.values()))
+            count = sum(each.state in serving for each in self.machines.values())
+            self.mark(min(count, self.desired))
 
     def leave(self, replica: str) -> None:
         """See the port."""

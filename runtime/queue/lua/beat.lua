@@ -26,7 +26,8 @@ elseif state == 'ready' and (found[1] == 'starting' or found[1] == 'failing') th
       local other = redis.call('HGET', replica_key(id), 'state')
       serving = serving + ((other == 'ready' or other == 'busy') and 1 or 0)
     end
-    mark_needed(serving)
+    -- One that takes another's place is not one more: while both serve there are more than are wanted.
+    mark_needed(math.min(serving, tonumber(redis.call('HGET', META, 'desired') or 0)))
   end
   wake_worker()
 end
