@@ -12,6 +12,7 @@ from runtime.queue.port import ReplicaState, ReplicaView
 from runtime.scaler import scheduling
 from runtime.scaler.fleet import CRASH_LOOP, Fleet, Pod, condition, container_status, moment, waiting_reason
 from runtime.scaler.kinds import Cause, Kind
+from runtime.scaler.seeing import has_joined
 from runtime.scaler.telling import Happening, clean, happenings, last_lines, took
 from runtime.wire.cluster import MODEL_CONTAINER, WORKER_CONTAINER
 
@@ -43,7 +44,7 @@ class Evidence:
     fleet: Fleet
     now: float
     replicas: Mapping[str, ReplicaView] = field(default_factory=dict)
-    """What the queue knows, by pod."""
+    """Every pod's, as `view_of_fleet` sees them."""
     events: Mapping[str, Sequence[Object]] = field(default_factory=dict)
     """By pod."""
     lines: Mapping[str, str] = field(default_factory=dict)
@@ -113,7 +114,7 @@ def _look(evidence: Evidence, pod: Pod) -> _Look:
         events=happenings(evidence.events.get(pod.name, ())),
         lines=last_lines(evidence.lines.get(pod.name, ""), evidence.hidden),
         detail=replica.detail if replica else "",
-        is_known=replica is not None,
+        is_known=replica is not None and has_joined(replica),
         hidden=evidence.hidden,
     )
 

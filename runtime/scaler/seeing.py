@@ -87,6 +87,11 @@ def _start_begun(pod: Pod, now: float, start_seconds: float) -> float:
     return now if now - pod.created_at < PREPARE_SECONDS else pod.created_at
 
 
+def has_joined(replica: ReplicaView) -> bool:
+    """Whether the queue knows it; what stands for a pod that it does not know is of no revision."""
+    return bool(replica.revision)
+
+
 def serving(view: EndpointView) -> int:
     """How many of its replicas serve."""
     return sum(replica.state in _SERVING for replica in view.replicas)

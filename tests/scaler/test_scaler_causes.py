@@ -51,13 +51,13 @@ def cause_of(
     is_known: bool = True,
 ) -> Cause | None:
     """The cause that is found for one pod."""
-    replica = ReplicaView("a", state, "1", BORN, None, None, NOW, None, detail)
+    replica = ReplicaView("a", state, "1" if is_known else "", BORN, None, None, NOW, None, detail)
     fleet = read_fleet(make_deployment(replicas=replicas, conditions=conditions), [pod] if pod else [])
     return find_cause(
         Evidence(
             fleet=fleet,
             now=NOW,
-            replicas={"a": replica} if is_known else {},
+            replicas={"a": replica},
             events={"a": events},
             lines={"a": lines},
             hidden=hidden_values(env or {}, fleet.pods),
