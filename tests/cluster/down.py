@@ -18,7 +18,7 @@ STOPS: Sequence[tuple[Sequence[str], float]] = (
         [f"{node.name}-{daemon}" for node in NODES for daemon in ("kubelet", "kube-proxy", "device-plugin")],
         3.0,
     ),
-    ([f"{node.name}-room" for node in NODES], 0.0),
+    ([*(f"{node.name}-room" for node in NODES), "store-room"], 0.0),
     (["kwok", "coredns", "registry", "kube-scheduler", "kube-controller-manager"], 3.0),
     # It waits for its clients' watches; there is nothing worth waiting for.
     (["kube-apiserver"], 3.0),

@@ -37,6 +37,15 @@ async def open_node(site: Site, node: NodePlan) -> Room:
         ClusterError: the machine does not let us, or containerd does not start.
     """
     cgroups.make(node.cgroup)
+    return await open_room_with_containerd(site, node)
+
+
+async def open_room_with_containerd(site: Site, node: NodePlan) -> Room:
+    """A node's room without what makes it a node.
+
+    Raises:
+        ClusterError: the machine does not let us, or containerd does not start.
+    """
     var_lib = site.folder(node.name, "lib")
     config = write_configuration(node, var_lib, site.pause)
     room = await open_room(node.name, node.network, site.processes, _mounts(site, node))

@@ -86,6 +86,11 @@ class Site:
         return self.run / "kubectl-cache"
 
     @property
+    def stores(self) -> Path:
+        """Images as nodes keep them, beside the run folder: files are linked from there."""
+        return self.run.parent / "stores"
+
+    @property
     def images(self) -> Path:
         """File that tells the tests the images' names."""
         return self.run / "images.json"

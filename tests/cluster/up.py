@@ -4,6 +4,7 @@ import asyncio
 from asyncio import Task, TaskGroup
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cluster import network
 from cluster.certificates import identities, make_keys
@@ -12,6 +13,7 @@ from cluster.control_plane import ROOM, start_api, start_controllers
 from cluster.dns import start_dns
 from cluster.errors import ClusterError
 from cluster.fake_nodes import start_fake_nodes
+from cluster.image_store import copy_store, get_store
 from cluster.kubeconfigs import write_kubeconfig
 from cluster.leftovers import BEFORE, snapshot, write_snapshot
 from cluster.node import join_cluster, open_node, room_of, wait_ready
@@ -39,9 +41,14 @@ class Images:
     """The one of the others that is pushed to the registry."""
 
     @property
+    def archives(self) -> tuple[Archive, ...]:
+        """All of them."""
+        return (self.pause, *self.others)
+
+    @property
     def names(self) -> set[str]:
         """Of all of them."""
-        return {self.pause.name, *(archive.name for archive in self.others)}
+        return {archive.name for archive in self.archives}
 
 
 async def bring_up(site: Site, images: Images, say: Tell) -> None:
@@ -98,14 +105,11 @@ async def _start(site: Site, images: Images, watch: Stopwatch) -> None:
         api = group.create_task(_api(site, control, watch))
         group.create_task(_rest_of_control_plane(site, control, api, watch))
         login = group.create_task(start_registry(site, control))
-        rooms = [group.create_task(open_node(site, node)) for node in NODES]
-        imports = [
-            group.create_task(_images(node, room, images, watch))
-            for node, room in zip(NODES, rooms, strict=True)
-        ]
+        store = group.create_task(get_store(site, images.archives))
+        rooms = [group.create_task(_room(site, node, store, watch)) for node in NODES]
         for node, room in zip(NODES, rooms, strict=True):
             group.create_task(_node(site, node, room, api, watch))
-        group.create_task(_private_image(site, rooms[0], images, login, imports[0]))
+        group.create_task(_private_image(site, rooms[0], images, login))
 
 
 async def _api(site: Site, room: Room, watch: Stopwatch) -> None:
@@ -123,10 +127,11 @@ async def _rest_of_control_plane(site: Site, room: Room, api: Task[None], watch:
     watch.tell("controllers, DNS and storage ready")
 
 
-async def _images(node: NodePlan, room: Task[Room], images: Images, watch: Stopwatch) -> None:
-    # The pause image first: no pod starts without it.
-    await import_images(await room, (images.pause, *images.others))
+async def _room(site: Site, node: NodePlan, store: Task[Path], watch: Stopwatch) -> Room:
+    await copy_store(await store, site, node)
+    room = await open_node(site, node)
     watch.tell(f"images on {node.name}")
+    return room
 
 
 async def _node(site: Site, node: NodePlan, room: Task[Room], api: Task[None], watch: Stopwatch) -> None:
@@ -136,10 +141,7 @@ async def _node(site: Site, node: NodePlan, room: Task[Room], api: Task[None], w
     watch.tell(f"{node.name} ready, {node.gpus} GPUs")
 
 
-async def _private_image(
-    site: Site, room: Task[Room], images: Images, login: Task[Login], imported: Task[None]
-) -> None:
-    await imported
+async def _private_image(site: Site, room: Task[Room], images: Images, login: Task[Login]) -> None:
     entered = await login
     await push_image(await room, images.private.name, entered.image, entered.credentials)
     write_login(entered, site.login)
