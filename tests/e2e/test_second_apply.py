@@ -1,16 +1,21 @@
 """A second apply that edits one endpoint, adds one and removes one: only their own pods move."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from e2e.client import Platform
+from e2e.cluster_api import recorded
 from e2e.figures import Figures
 from e2e.installation import Installation
+from e2e.law import steps_of
 from e2e.load import Kind, Load
 
-EDITED, ADDED, REMOVED = "inplace", "joiner", "leaver"
-STAYS = ("steady", "keyed")
-"""Endpoints with a replica that nobody may touch."""
+EDITED, ADDED, REMOVED = "keyed", "joiner", "leaver"
+STAYS = ("blocked", "hang")
+"""Endpoints of one replica, which nobody may touch; requests keep them from their idle timeout."""
+LONG_SECONDS = 25.0
+"""Runs on while its endpoint is edited: longer than an apply takes to reach it."""
 OWN_PARTS = ("gateway", "api", "scaler", "queue")
 
 
@@ -25,32 +30,40 @@ class Seat:
 async def test_second_apply_moves_the_pods_of_its_own_endpoints_only(
     platform: Platform, installation: Installation, figures: Figures
 ) -> None:
-    """Everything else keeps its pods, without a restart, and goes on serving."""
-    await asyncio.gather(*(platform_serves(platform, name) for name in (*STAYS, EDITED, REMOVED)))
-    before = await seats(platform)
-    edited = installation.endpoint(EDITED)
+    """Everything else keeps its pods, without a restart, and goes on serving; a rollout takes no replica more."""
+    await asyncio.gather(*(serve_one(platform, name) for name in (*STAYS, EDITED, REMOVED)))
+    before, edited = await seats(platform), installation.endpoint(EDITED)
     changes = {
         EDITED: {**edited, "env": {"EDITED": "yes"}},
-        ADDED: {**edited, "name": ADDED, "rollout": "surge"},
+        ADDED: {**edited, "name": ADDED, "timeout": 300},
         REMOVED: None,
     }
     loads, is_over = [Load(platform, name) for name in STAYS], asyncio.Event()
+    namespace = await platform.namespace_of(EDITED)
 
     async def keep_asking(load: Load) -> None:
         while not is_over.is_set():
             await load.send(Kind.SYNC, seconds=0.2)
 
-    async with asyncio.TaskGroup() as group:
+    async with (
+        recorded(platform.api, "deployments", namespace, f"moorage.dev/endpoint={EDITED}") as deployments,
+        asyncio.TaskGroup() as group,
+    ):
         for load in loads:
             group.create_task(keep_asking(load))
+        long = group.create_task(serve_one(platform, EDITED, seconds=LONG_SECONDS))
         try:
             await asyncio.to_thread(installation.apply, changes)
-            await platform_serves(platform, ADDED)
-            await platform_serves(platform, EDITED)
+            await serve_one(platform, ADDED)
+            await long
+            await platform.wait(
+                lambda: is_exchanged(platform, before[EDITED]), 60, f"{EDITED} has a new pod alone"
+            )
             await platform.wait(
                 lambda: is_gone(platform, REMOVED), 60, "the removed endpoint's pods are gone"
             )
             after = await seats(platform)
+            await serve_one(platform, EDITED)
         finally:
             is_over.set()
             await asyncio.to_thread(installation.apply)
@@ -62,19 +75,27 @@ async def test_second_apply_moves_the_pods_of_its_own_endpoints_only(
         if after.get(name, {}).get(pod) != seat
     }
     came = {name for name, pods in after.items() if set(pods) - set(before.get(name, {}))}
+    highest = max(step.number for step in steps_of(deployments, 1))
     figures.add("second apply: pods of others that moved", len(moved), goal="0")
     figures.add("second apply: requests meanwhile", sum(len(load.ledger.entries) for load in loads))
+    figures.add("second apply: highest number of one busy replica in its rollout", highest, goal="1")
     assert moved == set()
     assert came == {EDITED, ADDED}
-    assert not set(before[EDITED]) & set(after[EDITED])
+    assert highest == 1
     for load in loads:
         load.ledger.require_none_lost()
 
 
-async def platform_serves(platform: Platform, endpoint: str) -> None:
+async def is_exchanged(platform: Platform, former: Mapping[str, Seat]) -> bool:
+    """Whether the endpoint has one pod that serves, and it is none of its former ones."""
+    names = [pod["metadata"]["name"] for pod in await platform.pods(EDITED, with_ending=True)]
+    return len(names) == 1 and not set(names) & set(former)
+
+
+async def serve_one(platform: Platform, endpoint: str, seconds: float = 0) -> None:
     """One request is answered."""
     load = Load(platform, endpoint)
-    await load.send(Kind.KEYED, seconds=0)
+    await load.send(Kind.KEYED, seconds=seconds)
     load.ledger.require_none_lost()
 
 
