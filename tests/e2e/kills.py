@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 from e2e.blows import Blows
 from e2e.client import Platform
 from e2e.cluster_api import Object
@@ -29,6 +30,9 @@ BACK_SECONDS = 60.0
 NODE_BACK_SECONDS = 120.0
 STAYS, GOES = "node1", "node2"
 AT_ONCE = 8
+HEAR_SECONDS = 1.0
+PLAIN_COUNT = 12
+"""Plain requests that come together before a gateway is killed: half of them by it, and more than replicas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Story:
     """By what was killed: model, worker, node, last replica's node."""
     back: dict[str, float] = field(default_factory=dict)
     """Seconds until it served again, by what was killed."""
+    heard: list[str] = field(default_factory=list)
+    """What the endpoint whose only replica's node was gone said of itself, each once."""
     restarted_with_kubelet: Restarts = field(default_factory=dict)
     again: list[tuple[Entry, Mapping[str, Any]]] = field(default_factory=list)
     """Requests that were asked for once more, with what was answered then."""
@@ -103,6 +109,7 @@ async def _kill_all(platform: Platform, blows: Blows, story: Story) -> None:
         killed_at = time.time()
         story.is_node_gone = True
         await blows.kill_node(GOES)
+        group.create_task(_hear(platform, alone.endpoint, runs[1], story.heard))
         await _kill_gateway(platform, blows, story)
         story.reruns["node"] = Rerun(await runs[0], killed_at, formers[0])
         await _kill_parts(platform, blows, story)
@@ -116,6 +123,18 @@ async def _kill_parts(platform: Platform, blows: Blows, story: Story) -> None:
         story.reruns[container] = await _kill_under_request(platform, blows, container)
     await _kill_scaler(platform, blows, story)
     await _kill_queue(platform, blows, story)
+
+
+async def _hear(platform: Platform, endpoint: str, until: asyncio.Task[Entry], heard: list[str]) -> None:
+    """Write down what an endpoint says of itself until its request is answered."""
+    while not until.done():
+        try:
+            cause = str((await platform.shown(endpoint))["waiting"]["cause"])
+        except httpx.HTTPError:  # gateway or queue are being killed
+            cause = ""
+        if cause and cause not in heard:
+            heard.append(cause)
+        await asyncio.sleep(HEAR_SECONDS)
 
 
 async def _bring_back(platform: Platform, blows: Blows) -> None:
@@ -135,10 +154,22 @@ async def _bring_back(platform: Platform, blows: Blows) -> None:
 
 
 async def _kill_gateway(platform: Platform, blows: Blows, story: Story) -> None:
+    """Kill one of them while it surely holds clients: of some plain requests, each by a connection of its own."""
     victim, *_ = await platform.component_pods("gateway")
-    story.gateway_killed_at = time.monotonic()
-    await blows.kill(victim, "gateway")
-    story.back["gateway"] = await _until_ready(platform, "gateway", victim)
+    load = Load(platform, "keyed", deadline_seconds=STORY_SECONDS, ledger=story.flow)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.burst(PLAIN_COUNT, [Kind.SYNC], seconds=1.0))
+        await platform.wait(
+            lambda: _demand(platform, load.endpoint, PLAIN_COUNT // 2), BACK_SECONDS, "plain requests"
+        )
+        story.gateway_killed_at = time.monotonic()
+        await blows.kill(victim, "gateway")
+        story.back["gateway"] = await _until_ready(platform, "gateway", victim)
+
+
+async def _demand(platform: Platform, endpoint: str, least: int) -> bool:
+    """Whether so many requests wait or run."""
+    return (await platform.queue.look(endpoint)).demand >= least
 
 
 async def _kill_under_request(platform: Platform, blows: Blows, container: str) -> Rerun:

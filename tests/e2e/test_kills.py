@@ -3,7 +3,7 @@
 import pytest
 from e2e.figures import Figures
 from e2e.installation import Installation
-from e2e.kills import BACK_SECONDS, NODE_BACK_SECONDS, RERUN_GOAL, STORY_SECONDS, Story, kill_everything
+from e2e.kills import BACK_SECONDS, GOES, NODE_BACK_SECONDS, RERUN_GOAL, STORY_SECONDS, Story, kill_everything
 from e2e.load import Entry, Fate, Kind
 from e2e.stories import play, told
 
@@ -32,6 +32,7 @@ def test_a_plain_request_fails_only_with_its_own_gateway(story: Story, figures: 
     ]
     figures.add("sync requests, failed with their gateway", f"{_count(story, Kind.SYNC)}, {len(failed)}")
 
+    assert failed, "no client was at the gateway that was killed"
     assert [each for each in failed if not _lived_at(each, story.gateway_killed_at)] == []
 
 
@@ -84,6 +85,15 @@ def test_an_endpoint_comes_back_when_the_node_of_its_only_replica_is_gone(
 
     assert rerun.entry.fate is Fate.ANSWERED, told([rerun.entry])
     assert 0 < rerun.seconds <= NODE_BACK_SECONDS
+
+
+def test_an_endpoint_says_that_its_node_is_gone(story: Story) -> None:
+    """And not that it is starting, as long as nothing starts."""
+    _require_own(story)
+    lost = [f"its node {GOES}" in each for each in story.heard]
+
+    assert any(lost), story.heard
+    assert not any("health path" in each for each in story.heard[: lost.index(True)]), story.heard
 
 
 @pytest.mark.parametrize("struck", ["gateway", "scaler leader", "queue", "kubelet"])
