@@ -10,14 +10,23 @@ from dataclasses import dataclass, field
 from runtime.cluster.calls import Object
 from runtime.queue.port import ReplicaState, ReplicaView
 from runtime.scaler import scheduling
-from runtime.scaler.fleet import CRASH_LOOP, Fleet, Pod, condition, container_status, moment, waiting_reason
+from runtime.scaler.fleet import (
+    CRASH_LOOP,
+    CREATE_FAULTS,
+    PULL_FAULTS,
+    Fleet,
+    Pod,
+    condition,
+    container_status,
+    moment,
+    waiting_reason,
+)
 from runtime.scaler.kinds import Cause, Kind
 from runtime.scaler.seeing import has_joined
 from runtime.scaler.telling import Happening, clean, happenings, last_lines, took
 from runtime.wire.cluster import MODEL_CONTAINER, WORKER_CONTAINER
 
 _SERVING = frozenset({ReplicaState.READY, ReplicaState.BUSY})
-_PULL_FAULTS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _PULL_WORDS = {
     ("unauthorized", "denied", "forbidden", "no basic auth", "401", "403"): (
         "the registry lets nobody pull {image} with these credentials, or it does not exist"
@@ -29,7 +38,6 @@ _PULL_WORDS = {
     ("toomanyrequests", "rate limit"): "the registry limits how often {image} may be pulled",
 }
 """What a registry's answer holds, and what it means; the first that applies."""
-_CREATE_FAULTS = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
 _MOUNT_FAULTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
 _MANY_RESTARTS = 2
 _KILLED_BY_MEMORY = "OOMKilled"
@@ -175,7 +183,7 @@ def _unscheduled(look: _Look) -> Cause | None:
 def _unpulled(look: _Look) -> Cause | None:
     for name in (MODEL_CONTAINER, WORKER_CONTAINER):
         status = container_status(look.pod.raw, name)
-        if waiting_reason(status) in _PULL_FAULTS:
+        if waiting_reason(status) in PULL_FAULTS:
             told = look.last("Failed", "InspectFailed")
             message = str(status["state"]["waiting"].get("message") or "")
             if told is not None and "pull" in told.message:
@@ -196,7 +204,7 @@ def _pull_fault(look: _Look, container: str, message: str) -> str:
 def _uncreated(look: _Look) -> Cause | None:
     for name in (MODEL_CONTAINER, WORKER_CONTAINER):
         status = container_status(look.pod.raw, name)
-        if waiting_reason(status) in _CREATE_FAULTS:
+        if waiting_reason(status) in CREATE_FAULTS:
             message = look.clean(str(status["state"]["waiting"].get("message") or ""))
             if waiting_reason(status) == "CreateContainerConfigError":
                 return Cause(Kind.CONFIG, f"cannot start: {message or 'a secret or a key of one is missing'}")

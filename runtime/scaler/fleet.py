@@ -10,6 +10,8 @@ from runtime.wire.cluster import ANNOTATION_REVISION, DELETION_COST, LABEL_ENDPO
 _TEMPLATE_LABEL = "pod-template-hash"
 _ENDED = frozenset({"Succeeded", "Failed"})
 CRASH_LOOP = "CrashLoopBackOff"
+PULL_FAULTS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
+CREATE_FAULTS = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Pod:
     model_started_at: float | None
     """When its model was last started; None when it never was."""
     is_crash_looping: bool
+    is_stuck: bool = False
+    """Whether its image cannot be pulled, or a container of it not be made: it is tried again, and seldom helps."""
     raw: Object = field(repr=False, compare=False, default_factory=dict)
 
     @property
@@ -108,6 +112,7 @@ def read_pod(pod: Object) -> Pod:
         cost=_cost((metadata.get("annotations") or {}).get(DELETION_COST)),
         model_started_at=_started_at(model),
         is_crash_looping=waiting_reason(model) == CRASH_LOOP,
+        is_stuck=any(waiting_reason(each) in PULL_FAULTS | CREATE_FAULTS for each in _containers(pod)),
         raw=pod,
     )
 
@@ -120,9 +125,7 @@ def condition(found: Object, kind: str) -> Object:
 
 def container_status(pod: Object, name: str) -> Object:
     """What kubelet tells of a container, a sidecar too; empty before it does."""
-    status = pod.get("status") or {}
-    every = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
-    return next((each for each in every if each.get("name") == name), {})
+    return next((each for each in _containers(pod) if each.get("name") == name), {})
 
 
 def waiting_reason(status: Object) -> str:
@@ -133,6 +136,11 @@ def waiting_reason(status: Object) -> str:
 def moment(text: str | None) -> float | None:
     """A time of the API in seconds since the epoch; None where it is absent."""
     return datetime.fromisoformat(text).timestamp() if text else None
+
+
+def _containers(pod: Object) -> list[Object]:
+    status = pod.get("status") or {}
+    return [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
 
 
 def _started_at(model: Object) -> float | None:

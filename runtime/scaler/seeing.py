@@ -73,7 +73,8 @@ def _mended(pod: Pod, known: ReplicaView | None, now: float, start_seconds: floa
         )
     elif known.ready_at is None:
         known = replace(known, joined_at=begun)
-    if known.state is ReplicaState.STARTING and pod.is_crash_looping:
+    # Nobody is helped by the start of what does not start: once no request wants it, it goes.
+    if known.state is ReplicaState.STARTING and (pod.is_crash_looping or pod.is_stuck):
         known = replace(known, state=ReplicaState.FAILING)
     return known
 

@@ -230,6 +230,24 @@ async def test_pod_that_waits_for_its_node_is_not_idle(scene: Scene) -> None:
     assert scene.cluster.number() == 1
 
 
+@pytest.mark.parametrize("reason", ["ImagePullBackOff", "CreateContainerConfigError"])
+async def test_pod_that_cannot_start_goes_with_the_last_request(scene: Scene, reason: str) -> None:
+    """It would hold its GPU for a quarter of an hour, for a start that nobody waits for and that does not come."""
+    scene.record(timeout=60)
+    request = await scene.request()
+    scene.cluster.deploy(replicas=1, total=1)
+    waiting = {"state": {"waiting": {"reason": reason}}}
+    scene.cluster.add_pod("a", phase="Pending", ready=False, model=waiting, created_at=scene.now)
+
+    await scene.scaler().tend("embed", is_sweep=False)
+    waited_for = scene.cluster.number()
+    await scene.queue.cancel(request)
+    scene.now += 61
+    await scene.scaler().tend("embed", is_sweep=False)
+
+    assert (waited_for, scene.cluster.number()) == (1, 0)
+
+
 async def test_pod_that_never_gets_a_node_is_given_up(scene: Scene) -> None:
     """Nobody waits for it any more."""
     scene.record(timeout=60)
