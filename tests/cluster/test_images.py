@@ -108,7 +108,9 @@ def test_everybody_may_read_what_a_strict_shell_made(scene: Scene) -> None:
 
 def test_an_unknown_image_is_told_with_those_there_are() -> None:
     """Before anything is made."""
-    with pytest.raises(ImageError, match=r"there is no image runtme\. There are: model, private, pause, .*runtime"):
+    with pytest.raises(
+        ImageError, match=r"there is no image runtme\. There are: model, private, pause, .*runtime"
+    ):
         build_images({}, ["runtme"])
 
 
