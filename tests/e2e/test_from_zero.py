@@ -60,6 +60,7 @@ async def start_from_zero(platform: Platform) -> Start:
         recorded(platform.api, "deployments", namespace, SELECTOR) as deployments,
         recorded(platform.api, "pods", namespace, SELECTOR) as pods,
     ):
+        await load.open()
         begun = time.monotonic()
         entry = await load.send(seconds=0)
 
