@@ -52,7 +52,7 @@ test-slow: $(VENV)/.otel ## original clients, browser, databases, long propertie
 	@$(BIN)/pytest -q -m slow -n 2 $(SHARING)
 
 e2e: $(VENV)/.dev ## the platform on a real Kubernetes: one built here, or yours (E2E_CONTEXT=name)
-	@$(if $(E2E_CONTEXT),,PYTHONPATH=tests $(BIN)/python -m cluster run --) $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
+	@$(if $(E2E_CONTEXT),,PYTHONPATH=tests $(BIN)/python -m cluster run --keda --) $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check -q .
