@@ -33,7 +33,9 @@ AVAILABLE_SECONDS = 240.0
 PULUMI_SECONDS = 900.0
 COMPONENTS = ("statefulset/queue", "deployment/scaler", "deployment/api", "deployment/gateway")
 SECRETS: Mapping[str, str] = {"message": "what only the model may know", "wrong-password": "not-the-password"}
-"""Values of the project's secrets beside the registry's password; `absent` has none."""
+"""Values of the project's secrets beside the registry's password."""
+ABSENT = "absent"
+"""The one that has no value anywhere."""
 
 Endpoint = Mapping[str, Any]
 
@@ -94,6 +96,11 @@ class Installation:
         return str(self._stack()["config"]["moorage:namespace"])
 
     @property
+    def _spaces(self) -> tuple[str, str, str]:
+        """All namespaces, the platform's first."""
+        return (self.namespace, f"{self.namespace}-baseline", f"{self.namespace}-restricted")
+
+    @property
     def project(self) -> Path:
         """The folder of endpoints.yaml."""
         return self.folder / "project"
@@ -125,11 +132,10 @@ class Installation:
         Raises:
             CommandError: a step failed.
         """
-        spaces = [self.namespace, f"{self.namespace}-baseline", f"{self.namespace}-restricted"]
-        for space in spaces[1:]:  # they have a finalizer, and its operator may be asked to go with us
+        for space in self._spaces[1:]:  # they have a finalizer, and its operator may be asked to go with us
             if self.settings.get("scaler") == "keda":
                 self._kubectl("delete", "scaledobjects.keda.sh", "--all", "--namespace", space)
-        self._kubectl("delete", "namespace", *spaces, "--ignore-not-found", "--wait=false")
+        self._kubectl("delete", "namespace", *self._spaces, "--ignore-not-found", "--wait=false")
 
     # ------------------------------------------------------------------ the project
 
@@ -141,6 +147,8 @@ class Installation:
     def _stack(self) -> dict[str, Any]:
         text = self.parts.put_into((PROJECT / "stacks" / f"Pulumi.{STACK}.yaml").read_text(encoding="utf-8"))
         stack: dict[str, Any] = yaml.safe_load(text)
+        if shutil.which("pulumi"):
+            stack["config"]["moorage:secrets"] = "pulumi"
         stack["config"] |= {f"moorage:{key}": value for key, value in self.settings.items()}
         if self.context:
             stack["config"]["moorage:context"] = self.context
@@ -171,7 +179,7 @@ class Installation:
         except CommandError as refused:
             if "AlreadyExists" not in str(refused):
                 raise
-        for space in (self.namespace, f"{self.namespace}-baseline", f"{self.namespace}-restricted"):
+        for space in self._spaces:
             self._kubectl(
                 "apply",
                 "--server-side",
@@ -236,9 +244,8 @@ class Installation:
         program = {"name": "moorage", "main": "infra", "stackConfigDir": "stacks"}
         runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
         _write_yaml(self.project / "Pulumi.yaml", {**program, "runtime": runtime})
-        for name in ("infra", "components", "runtime"):
-            if not (self.project / name).exists():
-                (self.project / name).symlink_to(ROOT / name)
+        # A copy: the program finds its project by where it lies itself.
+        shutil.copytree(ROOT / "infra", self.project / "infra", dirs_exist_ok=True)
         state = self.folder / "state"
         state.mkdir(exist_ok=True)
         environment = {
@@ -256,9 +263,13 @@ class Installation:
         self.tell("pulumi up")
         if not (state / ".pulumi").exists():
             pulumi("stack", "init")
-        for name, value in self._all_values().items():
+        for name, value in {**self._all_values(), ABSENT: "removed below"}.items():
             pulumi("config", "set", "--secret", f"secrets.{name}", stdin=value)
         pulumi("up", "--yes", "--skip-preview")
+        for space in self._spaces:  # the program refuses an endpoint whose secret has no value
+            self._kubectl(
+                "delete", "secret", f"secret-{ABSENT}", f"--namespace={space}", "--ignore-not-found"
+            )
         tokens = json.loads(pulumi("stack", "output", "tokens", "--show-secrets", "--json"))
         self._note_access(tokens, self._queue_password())
 
