@@ -21,6 +21,7 @@ ROUNDS = 10
 REPLICAS, LONG, ASKERS = 6, 3, 15
 LONG_SECONDS, SHORT_SECONDS = 12.0, 0.3
 """The long ones run on until well after the number has sunk."""
+FILL_SECONDS = 120.0
 QUICK_POLL = 0.01
 
 
@@ -102,7 +103,7 @@ async def fill(platform: Platform, load: Load) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(ASKERS):
             group.create_task(ask())
-        await platform.replicas_ready(ENDPOINT, REPLICAS)
+        await platform.replicas_ready(ENDPOINT, REPLICAS, FILL_SECONDS)
         is_full.set()
 
 
