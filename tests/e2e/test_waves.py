@@ -72,7 +72,8 @@ def keda_installation(
     """A second platform beside the first, of one endpoint, whose stack says `scaler: keda`."""
     require_keda(installation.context, say)
     small = {"cpu": "25m", "memory": "256Mi"}  # beside the first one on one node
-    settings = {"namespace": "moorage-keda", "scaler": "keda", "gateway": small, "api": small}
+    queue = {"cpu": "25m", "memory": "512Mi", "disk": "1Gi"}
+    settings = {"namespace": "moorage-keda", "scaler": "keda", "gateway": small, "api": small, "queue": queue}
     folder = tmp_path_factory.mktemp("keda")
     second = Installation(parts, folder, installation.context, settings, only=[ENDPOINT], tell=say)
     second.apply()
