@@ -106,9 +106,11 @@ async def _kill_all(platform: Platform, blows: Blows, story: Story) -> None:
         await platform.kubectl("cordon", GOES)
         assert {pod["spec"]["nodeName"] for pod in formers} == {GOES}
         await pair.send(seconds=0)  # its second replica, on the node that stays
-        killed_at = time.time()
         story.is_node_gone = True
         await blows.kill_node(GOES)
+        killed_at = (
+            time.time()
+        )  # the tool takes a while to start: before it the node still renewed its leases
         group.create_task(_hear(platform, alone.endpoint, runs[1], story.heard))
         await _kill_gateway(platform, blows, story)
         story.reruns["node"] = Rerun(await runs[0], killed_at, formers[0])

@@ -12,7 +12,9 @@ from e2e.installation import Installation
 from e2e.load import Entry, Fate, Kind, Load
 from e2e.stories import busy_with, play, statuses, told
 
-STORY_SECONDS = 200.0
+STORY_SECONDS = 300.0
+ROLL_SECONDS = 150.0
+"""Longest rollout of three replicas on a busy machine."""
 LONG_SECONDS = 60.0
 SHORT_SECONDS = 0.2
 HELD_SECONDS = 15.0
@@ -129,7 +131,7 @@ async def _story(platform: Platform) -> Story:
         rolled = group.create_task(_rolled_in_place(platform))
         long, others, deleted, replaced = await _drained(platform)
         await platform.wait(
-            lambda: all(_is_gone(pod, events) for pod in (deleted, replaced)), 2 * LEAVE_SECONDS, "pods gone"
+            lambda: all(_is_gone(pod, events) for pod in (deleted, replaced)), 4 * LEAVE_SECONDS, "pods gone"
         )
     return Story(deleted, replaced, long, others, flow.result(), rolled.result(), events)
 
@@ -184,8 +186,14 @@ async def _restart(platform: Platform, endpoint: str) -> None:
 
 async def _rolled_out(platform: Platform, endpoint: str) -> None:
     namespace = await platform.namespace_of(endpoint)
-    words = ("rollout", "status", f"deployment/{endpoint}", f"--namespace={namespace}", "--timeout=60s")
-    await platform.kubectl(*words, seconds=90)
+    words = (
+        "rollout",
+        "status",
+        f"deployment/{endpoint}",
+        f"--namespace={namespace}",
+        f"--timeout={ROLL_SECONDS:g}s",
+    )
+    await platform.kubectl(*words, seconds=ROLL_SECONDS + 10)
 
 
 def _ran_on(pod: str, entries: Sequence[Entry]) -> Entry:
