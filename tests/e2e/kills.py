@@ -108,9 +108,8 @@ async def _kill_all(platform: Platform, blows: Blows, story: Story) -> None:
         await pair.send(seconds=0)  # its second replica, on the node that stays
         story.is_node_gone = True
         await blows.kill_node(GOES)
-        killed_at = (
-            time.time()
-        )  # the tool takes a while to start: before it the node still renewed its leases
+        # Not before it: the tool takes a while to start, and until then the node renews its leases.
+        killed_at = time.time()
         group.create_task(_hear(platform, alone.endpoint, runs[1], story.heard))
         await _kill_gateway(platform, blows, story)
         story.reruns["node"] = Rerun(await runs[0], killed_at, formers[0])
