@@ -10,7 +10,8 @@ PLATFORM := $(BIN)/python -m runtime.local
 CODE := infra components runtime tests bench
 STACK ?= local
 # Slow tests that build, install, lint or play with their own clock: two may share the machine.
-SHARING := tests/images tests/infra tests/manifests tests/queue/test_state_machine.py tests/templates tests/workflows
+SHARING := tests/images tests/infra tests/manifests tests/queue/test_state_machine.py tests/templates tests/workflows \
+	tests/cluster
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs check plan render infra test test-slow e2e lint fmt bench chaos
