@@ -18,6 +18,8 @@ from e2e.commands import run_command
 PROCESSES = Path("/proc")
 TESTS = Path(__file__).parent.parent
 """Where the cluster's own tool lies."""
+TOLD_SECONDS, POLL_SECONDS = 15.0, 0.1
+"""How long after a container began to serve kubelet may take to say that it runs."""
 NODE_SECONDS = 120.0
 """Longest that the cluster's own tool may take to end or start a node."""
 
@@ -37,10 +39,23 @@ class Blows:
         """
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
         if self.is_own:
-            count = kill_container(container_id(pod, container))
+            count = kill_container(await self._running(pod, container))
             return f"SIGKILL to {count} processes of {name}/{container}"
         await self.api.delete("pods", name, namespace, grace_seconds=0)
         return f"{name} deleted without grace"
+
+    async def _running(self, pod: Object, container: str) -> str:
+        """The container's id. It may serve before kubelet has told that it runs."""
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        end = asyncio.get_running_loop().time() + TOLD_SECONDS
+        while True:
+            try:
+                return container_id(pod, container)
+            except LookupError:
+                if asyncio.get_running_loop().time() > end:
+                    raise
+            await asyncio.sleep(POLL_SECONDS)
+            pod = await self.api.get("pods", name, namespace)
 
     async def restart_kubelet(self, node: str) -> None:
         """End a node's kubelet and start it anew; its containers are left alone."""
