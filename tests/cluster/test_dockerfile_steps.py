@@ -66,25 +66,20 @@ def scene(tmp_path: Path) -> Scene:
 
 
 @pytest.fixture
-def namespaces() -> None:
-    """Skips a test where a step cannot have mounts of its own."""
-    tried = (
-        "unshare",
-        "--mount",
-        "--pid",
-        "--fork",
-        "--propagation",
-        "private",
-        "mount",
-        "-t",
-        "tmpfs",
-        "t",
-        "/mnt",
-    )
+def namespaces(tmp_path: Path) -> None:
+    """Skips a test where a step cannot have mounts of its own, an overlay among them."""
     if os.geteuid() != 0 or not BUSYBOX.exists():
         pytest.skip("needs root and busybox-static")
-    if subprocess.run(tried, capture_output=True, timeout=10, check=False).returncode:
-        pytest.skip("needs namespaces and mounts")
+    folders = [tmp_path / "tried" / name for name in ("lower", "upper", "work", "whole")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    lower, upper, work, whole = folders
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    door = ("unshare", "--mount", "--pid", "--fork", "--propagation", "private")
+    mount = ("mount", "-t", "overlay", "-o", options, "overlay", whole)
+    tried = subprocess.run((*door, *mount), capture_output=True, text=True, timeout=10, check=False)
+    if tried.returncode:
+        pytest.skip(f"needs namespaces and overlays: {tried.stderr.strip()}")
 
 
 def text(stage: Stage, path: str) -> str | None:
