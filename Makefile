@@ -9,9 +9,9 @@ STATE_FLAG := $(if $(MOORAGE_STATE),--state "$(MOORAGE_STATE)")
 PLATFORM := $(BIN)/python -m runtime.local
 CODE := infra components runtime tests bench
 STACK ?= local
-# Slow tests that build, install, lint or play with their own clock: two may share the machine.
-SHARING := tests/images tests/infra tests/manifests tests/queue/test_state_machine.py tests/templates tests/workflows \
-	tests/cluster
+# Slow tests that build, install, lint or play with their own clock: two may share the machine. The longest is first.
+SHARING := tests/queue/test_state_machine.py tests/images tests/infra tests/manifests tests/templates \
+	tests/workflows tests/cluster
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs check plan render infra test test-slow e2e lint fmt bench chaos
@@ -50,7 +50,7 @@ test: lint ## what every change must pass: lint, types and the quick tests
 
 test-slow: $(VENV)/.otel ## original clients, browser, databases, long properties
 	@$(BIN)/pytest -q -m slow $(foreach folder,$(SHARING),--ignore=$(folder))
-	@$(BIN)/pytest -q -m slow -n 2 $(SHARING)
+	@$(BIN)/pytest -q -m slow -n 2 --dist worksteal $(SHARING)
 
 e2e: $(VENV)/.dev ## the platform on a real Kubernetes: one built here, or yours (E2E_CONTEXT=name)
 	@$(if $(E2E_CONTEXT),,PYTHONPATH=tests $(BIN)/python -m cluster run --keda --) $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
