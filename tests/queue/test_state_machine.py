@@ -448,7 +448,7 @@ def test_three_queues_agree(server: Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_three_queues_agree_for_long(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     """Other moves each time; a failure prints what led to it."""
     with capsys.disabled():
