@@ -147,6 +147,16 @@ class Platform:
 
     # ------------------------------------------------------------------ waiting
 
+    async def restart(self, endpoint: str) -> None:
+        """Have every pod of an endpoint replaced as its rollout wants it."""
+        namespace = await self.namespace_of(endpoint)
+        await self.kubectl("rollout", "restart", f"deployment/{endpoint}", f"--namespace={namespace}")
+
+    async def rolled_out(self, endpoint: str, seconds: float) -> None:
+        """Wait until all pods of an endpoint are of its newest template."""
+        where = (f"deployment/{endpoint}", f"--namespace={await self.namespace_of(endpoint)}")
+        await self.kubectl("rollout", "status", *where, f"--timeout={seconds:g}s", seconds=seconds + 10)
+
     @overload
     async def wait(
         self, fact: Callable[[], Coroutine[Any, Any, T]], seconds: float, what: str, *, poll: float = ...

@@ -143,7 +143,7 @@ async def _drained(platform: Platform) -> tuple[list[Entry], list[Entry], str, s
         long = [group.create_task(load.send(kind, seconds=LONG_SECONDS)) for kind in (Kind.SYNC, Kind.ASYNC)]
         deleted, replaced = sorted(it.id for it in await busy_with(platform, "slow", 2))
         await platform.api.delete("pods", deleted, await platform.namespace_of("slow"))
-        await _restart(platform, "slow")
+        await platform.restart("slow")
         others = await load.burst(4, [Kind.SYNC, Kind.KEYED], seconds=SHORT_SECONDS)
     return [each.result() for each in long], others, deleted, replaced
 
@@ -154,8 +154,8 @@ async def _rolled_under_flow(platform: Platform) -> list[Entry]:
     async with asyncio.TaskGroup() as group:
         kinds = [Kind.SYNC, Kind.KEYED, Kind.SYNC, Kind.ASYNC]
         flow = group.create_task(load.flow(FLOW_COUNT, FLOW_SECONDS, kinds, seconds=SHORT_SECONDS))
-        await _restart(platform, "steady")
-        await _rolled_out(platform, "steady")
+        await platform.restart("steady")
+        await platform.rolled_out("steady", ROLL_SECONDS)
     return flow.result()
 
 
@@ -167,7 +167,7 @@ async def _rolled_in_place(platform: Platform) -> Rolled | None:
     async with asyncio.TaskGroup() as group:
         held = group.create_task(load.send(seconds=HELD_SECONDS))
         await busy_with(platform, "inplace", 1)
-        await _restart(platform, "inplace")
+        await platform.restart("inplace")
         after = await load.burst(3, [Kind.SYNC, Kind.ASYNC], seconds=SHORT_SECONDS)
     return Rolled(held.result(), after)
 
@@ -176,24 +176,6 @@ async def _places(platform: Platform) -> int:
     """For how many replicas of `inplace` there is room at one time."""
     nodes = await platform.api.list("nodes")
     return sum(int(node["status"]["allocatable"].get("nvidia.com/gpu", "0")) // GPUS for node in nodes)
-
-
-async def _restart(platform: Platform, endpoint: str) -> None:
-    """Have every pod of an endpoint replaced as its rollout wants it."""
-    namespace = await platform.namespace_of(endpoint)
-    await platform.kubectl("rollout", "restart", f"deployment/{endpoint}", f"--namespace={namespace}")
-
-
-async def _rolled_out(platform: Platform, endpoint: str) -> None:
-    namespace = await platform.namespace_of(endpoint)
-    words = (
-        "rollout",
-        "status",
-        f"deployment/{endpoint}",
-        f"--namespace={namespace}",
-        f"--timeout={ROLL_SECONDS:g}s",
-    )
-    await platform.kubectl(*words, seconds=ROLL_SECONDS + 10)
 
 
 def _ran_on(pod: str, entries: Sequence[Entry]) -> Entry:

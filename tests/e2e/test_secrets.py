@@ -143,8 +143,8 @@ async def _story(platform: Platform, installation: Installation) -> Story:
         held = group.create_task(load.send(seconds=HELD_SECONDS))
         await busy_with(platform, "secret", 1)
         if not rolls_by_itself:
-            await _roll(platform, "secret")
-        await _rolled_out(platform, "secret")
+            await platform.restart("secret")
+        await platform.rolled_out("secret", ROLL_SECONDS)
     after, others_after = await load.send(seconds=0), await _others(platform)
     return Story(
         before, load.ledger.entries[1:-2], held.result(), after, pod, rolls_by_itself, others, others_after
@@ -165,23 +165,6 @@ async def _template(platform: Platform) -> Object:
     """What pods of the endpoint are made from: another one replaces them."""
     template: Object = (await platform.deployment("secret"))["spec"]["template"]
     return template
-
-
-async def _roll(platform: Platform, endpoint: str) -> None:
-    namespace = await platform.namespace_of(endpoint)
-    await platform.kubectl("rollout", "restart", f"deployment/{endpoint}", f"--namespace={namespace}")
-
-
-async def _rolled_out(platform: Platform, endpoint: str) -> None:
-    namespace = await platform.namespace_of(endpoint)
-    words = (
-        "rollout",
-        "status",
-        f"deployment/{endpoint}",
-        f"--namespace={namespace}",
-        f"--timeout={ROLL_SECONDS:g}s",
-    )
-    await platform.kubectl(*words, seconds=ROLL_SECONDS + 10)
 
 
 async def _uids(platform: Platform, endpoint: str) -> set[str]:
