@@ -44,9 +44,9 @@ class Story:
     """The pod of the old value."""
     rolls_by_itself: bool
     """Whether the new value alone has pods replaced."""
-    others: frozenset[str]
-    """Pods of others that were there before and should be there afterwards."""
-    others_after: frozenset[str]
+    others: Object
+    """What the pods of everything else are made from, before the new value and after its readers rolled."""
+    others_after: Object
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,8 @@ def test_a_new_value_rolls_its_readers_only(story: Story, installation: Installa
     is_held = installation.settings.get("secrets") == "pulumi"
 
     assert story.rolls_by_itself == is_held
-    assert story.others_after >= story.others
+    assert {"steady", "queue", "gateway"} <= story.others.keys()
+    assert story.others_after == story.others
 
 
 @pytest.mark.usefixtures("story")
@@ -135,7 +136,7 @@ async def _story(platform: Platform, installation: Installation) -> Story:
     beside = Load(platform, BESIDE, deadline_seconds=STORY_SECONDS)
     before, _ = await load.send(seconds=0), await beside.send(seconds=0)
     (pod,) = await platform.pods("secret")
-    others, template = await _others(platform), await _template(platform)
+    others, template = await _other_templates(platform), await _template(platform)
     installation.values["message"] = NEWER
     await _apply_under_requests(installation, load, beside)
     rolls_by_itself = await _template(platform) != template
@@ -145,7 +146,7 @@ async def _story(platform: Platform, installation: Installation) -> Story:
         if not rolls_by_itself:
             await platform.restart("secret")
         await platform.rolled_out("secret", ROLL_SECONDS)
-    after, others_after = await load.send(seconds=0), await _others(platform)
+    after, others_after = await load.send(seconds=0), await _other_templates(platform)
     return Story(
         before, load.ledger.entries[1:-2], held.result(), after, pod, rolls_by_itself, others, others_after
     )
@@ -167,16 +168,19 @@ async def _template(platform: Platform) -> Object:
     return template
 
 
-async def _uids(platform: Platform, endpoint: str) -> set[str]:
-    return {str(pod["metadata"]["uid"]) for pod in await platform.pods(endpoint)}
-
-
-async def _others(platform: Platform) -> frozenset[str]:
-    """Pods of the platform's own and of the endpoint beside."""
-    own = [
-        pod for pod in await all_pods(platform) if pod["metadata"]["namespace"] == platform.access.namespace
+async def _other_templates(platform: Platform) -> Object:
+    """What pods are made from, of all but the endpoint: pods themselves come and go with their number."""
+    owners = [
+        owner
+        for kind in ("deployments", "statefulsets")
+        for space in spaces(platform)
+        for owner in await platform.api.list(kind, space)
     ]
-    return frozenset(str(pod["metadata"]["uid"]) for pod in own) | await _uids(platform, BESIDE)
+    return {
+        owner["metadata"]["name"]: owner["spec"]["template"]
+        for owner in owners
+        if owner["metadata"]["name"] != "secret"
+    }
 
 
 async def _secret_values(platform: Platform, installation: Installation) -> list[str]:
