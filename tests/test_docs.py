@@ -91,7 +91,8 @@ def test_every_default_stands_under_its_heading() -> None:
         for path, info in every_field(root)
         if isinstance(info.default, str | int) and info.default != "" and not info.is_required()
     }
-    defaults["stack: queue.disk"] = f"{defaults['stack: queue.disk']}Gi"
+    for key in ("stack: queue.disk", "stack: aws.database.disk"):
+        defaults[key] = f"{defaults[key]}Gi"
 
     stale = [path for path, default in defaults.items() if f"Default: `{default}`" not in section(path)]
 

@@ -31,10 +31,17 @@ def findings_of(error: ValidationError, root: type[BaseModel], prefix: Path = ()
         root: the model that was validated.
         prefix: where that model stands in the file.
     """
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
         path: Path = tuple(step for step in detail["loc"] if step != "[key]")
+        if detail["type"] == "too_short" and any(_is_within(each["loc"], detail["loc"]) for each in details):
+            continue  # its wrong entries are told, and were not counted
         what, mend, code = _explained(detail, root, path)
         yield Finding((*prefix, *path), what, mend, code)
+
+
+def _is_within(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
 
 
 def _explained(detail: ErrorDetails, root: type[BaseModel], path: Path) -> tuple[str, str, str]:
@@ -88,7 +95,8 @@ def _bad_length(detail: ErrorDetails, _root: type[BaseModel], _path: Path) -> tu
         return f"this is longer than {most}.", f"Keep it to {most}.", "out-of-range"
     if detail["input"]:
         least = bounds["min_length"]
-        return f"this is shorter than {least}.", f"Write at least {least} characters.", "out-of-range"
+        unit = "characters" if isinstance(detail["input"], str) else "entries"
+        return f"this is shorter than {least}.", f"Write at least {least} {unit}.", "out-of-range"
     return "this is empty.", "Write a value.", "empty-value"
 
 
@@ -136,6 +144,7 @@ EXPLAINED: dict[str, Explainer] = {
     "greater_than_equal": _out_of_range,
     "less_than_equal": _out_of_range,
     "too_long": _bad_length,
+    "too_short": _bad_length,
     "string_too_long": _bad_length,
     "string_too_short": _bad_length,
 }

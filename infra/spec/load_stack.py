@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from infra.spec.checks_aws import aws_findings
 from infra.spec.errors import SpecError
 from infra.spec.explain import findings_of, null_findings
 from infra.spec.hardware import CATALOGUE
@@ -23,7 +24,7 @@ PULUMI_KEYS = frozenset({"config", "encryptedkey", "encryptionsalt", "environmen
 
 BEGIN = f"`config:` with `{PREFIX}backend: kubernetes`"
 _LEAST: Mapping[str, Any] = MappingProxyType({"backend": "kubernetes", "domain": "example.com"})
-_TOGETHER = frozenset({"secrets", "secret_store"})
+_TOGETHER = (frozenset({"secrets", "secret_store"}), frozenset({"aws", "backend", "context"}))
 """Settings that are only right or wrong with each other."""
 
 
@@ -73,8 +74,7 @@ def check_settings(own: Mapping[str, Any]) -> tuple[Stack | None, list[Finding]]
 def _readable(own: Mapping[str, Any], findings: Iterable[Finding]) -> Stack:
     """The faultless settings, so that they are held against each other all the same."""
     faulty = {str(finding.path[0]) for finding in findings}
-    if faulty & _TOGETHER:
-        faulty |= _TOGETHER
+    faulty |= {key for group in _TOGETHER if faulty & group for key in group}
     return Stack.model_validate({**_LEAST} | {key: item for key, item in own.items() if key not in faulty})
 
 
@@ -141,3 +141,4 @@ def _cross_findings(settings: Stack) -> Iterator[Finding]:
             what = f"{shown(name)} is not in the hardware catalogue."
             mend = suggestion(name, CATALOGUE, f"Known: {listed(CATALOGUE)}.")
             yield Finding(("nodes", name), what, mend, "unknown-hardware")
+    yield from aws_findings(settings)

@@ -10,6 +10,7 @@ from pydantic import Field, WithJsonSchema
 
 from infra.spec.forms import Image, Name, SizeText, matching
 from infra.spec.model import Part
+from infra.spec.stack_aws import Aws
 
 LABEL_KEY = r"(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 LABEL_VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
@@ -266,8 +267,8 @@ class Addons(Part):
 class Stack(Part):
     """A whole stack file, right in itself."""
 
-    backend: Literal["kubernetes"] = Field(examples=["kubernetes"])
-    """Where it runs: `kubernetes` is any cluster."""
+    backend: Literal["aws", "kubernetes"] = Field(examples=["kubernetes"])
+    """Where it runs: `kubernetes` is any cluster, `aws` an account in which the cluster is made too."""
     domain: Domain = Field(examples=["models.example.com"])
     """Every URL is `https://<endpoint>-<account>.<domain>`, the platform's own is `api.<domain>`."""
     context: Context | None = Field(default=None, examples=["kind-moorage"])
@@ -304,5 +305,7 @@ class Stack(Part):
     """The store of `secrets: external`."""
     addons: Addons = Field(default=Addons(), examples=["{keda: install}"])
     """Software of others that is installed with it."""
+    aws: Aws | None = Field(default=None, examples=['{account: "123456789012", region: eu-central-1}'])
+    """The account and all that is made in it, with `backend: aws`."""
     protect: bool = Field(default=True, examples=["true"])
     """Whether what holds data is protected from being deleted by a later `pulumi up`."""

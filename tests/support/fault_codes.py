@@ -2,15 +2,24 @@
 
 STACK_FILE = frozenset(
     {
+        "account-form",
+        "arn-form",
         "cidr-form",
+        "cidr-open",
         "cpu-form",
         "domain-form",
+        "id-form",
+        "instance-form",
         "label-form",
+        "mail-form",
         "memory-form",
+        "region-form",
         "repository-form",
         "secret-clear",
         "stack-key",
+        "stack-made",
         "stack-order",
+        "tag-form",
         "url-form",
     }
 )
