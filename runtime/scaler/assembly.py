@@ -126,6 +126,8 @@ class Scaler:
 
     def _connect_users(self) -> QueueUsers | None:
         settings = self._settings
+        if not settings.keeps_users:
+            return None
         if not settings.worker_key:
             self._log.warning("worker users are not kept: MOORAGE_WORKER_KEY is not set")
             return None

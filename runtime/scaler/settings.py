@@ -34,6 +34,9 @@ class Settings:
     """`MOORAGE_PORT`: `/healthz` and `/metrics`; 8487 unless given, 0 for any free one."""
     worker_key: str
     """`MOORAGE_WORKER_KEY`: master key of the workers' queue passwords; without one no users are kept."""
+    keeps_users: bool
+    """`MOORAGE_QUEUE_USERS`: `own` keeps the workers' users in the queue, `managed` leaves them to whoever made it;
+    `own` unless given."""
     context: str | None
     """`MOORAGE_KUBE_CONTEXT`: outside a cluster, the kubeconfig's context; its current one unless given."""
 
@@ -56,6 +59,7 @@ class Settings:
             host=given.get("MOORAGE_HOST", "0.0.0.0"),
             port=read_port(given, "MOORAGE_PORT", SCALER_PORT),
             worker_key=given.get("MOORAGE_WORKER_KEY", ""),
+            keeps_users=_keeps_users(given.get("MOORAGE_QUEUE_USERS", "own")),
             context=given.get("MOORAGE_KUBE_CONTEXT"),
         )
 
@@ -79,6 +83,12 @@ def _named(text: str) -> str:
     if _NAME.fullmatch(text) is None:
         raise SettingsError(f"{text!r} is no name of a Kubernetes object. Use small letters, digits and -")
     return text
+
+
+def _keeps_users(text: str) -> bool:
+    if text not in {"own", "managed"}:
+        raise SettingsError(f"MOORAGE_QUEUE_USERS: {text!r} is unknown. Give own or managed")
+    return text == "own"
 
 
 def _mode(text: str) -> bool:

@@ -65,12 +65,12 @@ class QueueUsers:
         *,
         log: FilteringBoundLogger,
     ) -> Self | None:
-        """The keeper of the server at this URL; None where users are kept by somebody else.
+        """The keeper of the server at this URL; None for a cluster, each node of which has users of its own.
 
-        A managed cluster has no ACL commands: its workers share the user that the URL of the stack names.
+        Where one is managed, its users are too: `MOORAGE_QUEUE_USERS=managed` says so.
         """
         if is_cluster(url):
-            log.warning("worker users are not kept: the queue is a cluster, which has no ACL commands")
+            log.warning("worker users are not kept: the queue is a cluster, whose users are kept elsewhere")
             return None
         return cls(connect_server(url, MAX_CONNECTIONS), key, names, require_lead, log=log)
 

@@ -40,6 +40,7 @@ def make_settings(**changes: object) -> Settings:
         host="127.0.0.1",
         port=free_port(),
         worker_key="",
+        keeps_users=True,
         context=None,
     )
     return replace(settings, **changes)  # type: ignore[arg-type] # by name
@@ -134,6 +135,26 @@ async def test_keda_mode_tells_the_number_and_writes_none() -> None:
         await until(lambda: queue._at("embed").desired == 1)
 
     assert kube.objects[DEPLOYMENTS]["embed"]["spec"]["replicas"] == 0
+
+
+async def test_managed_queue_is_not_asked_for_users() -> None:
+    """It refuses the commands by which users are kept."""
+    kube, queue, seen = make_kube(make_record()), MemoryQueue(time.time), []
+
+    async def see(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(writer.get_extra_info("peername"))
+        writer.close()
+
+    async with await asyncio.start_server(see, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = make_settings(
+            queue_url=f"valkey://127.0.0.1:{port}", worker_key="master", keeps_users=False
+        )
+        async with serve_kube(kube) as client, scaling(client, queue, settings):
+            await request(queue)
+            await until(lambda: kube.objects[DEPLOYMENTS]["embed"]["spec"]["replicas"] == 1)
+
+    assert seen == []
 
 
 async def test_endpoint_without_a_deployment_says_so() -> None:

@@ -28,6 +28,7 @@ def test_defaults() -> None:
         host="0.0.0.0",
         port=8487,
         worker_key="",
+        keeps_users=True,
         context=None,
     )
 
@@ -43,6 +44,7 @@ def test_missing_setting_is_named(name: str) -> None:
     ("name", "value"),
     [
         ("MOORAGE_SCALER", "hpa"),
+        ("MOORAGE_QUEUE_USERS", "none"),
         ("MOORAGE_PORT", "http"),
         ("MOORAGE_KEDA_PORT", "70000"),
         ("MOORAGE_ENDPOINT_NAMESPACES", " , "),
@@ -52,6 +54,13 @@ def test_wrong_setting_is_named(name: str, value: str) -> None:
     """With what it should be."""
     with pytest.raises(SettingsError, match=name):
         Settings.from_environment(LEAST | {name: value})
+
+
+def test_managed_queue_keeps_its_own_users() -> None:
+    """Whoever made the queue made them."""
+    settings = Settings.from_environment(LEAST | {"MOORAGE_QUEUE_USERS": "managed"})
+
+    assert not settings.keeps_users
 
 
 def test_name_of_no_object_is_refused() -> None:
