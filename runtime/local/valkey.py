@@ -44,6 +44,8 @@ def config_text(server: Server, settings: Settings) -> str:
             f"requirepass {server.password}",
             f'dir "{settings.places.queue}"',
             "daemonize no",
+            # Its title would be written over its environment, and with it the mark by which strays are found.
+            "set-proc-title no",
             'save ""',
             "appendonly yes",
             f"appendfsync {settings.appendfsync}",
