@@ -8,7 +8,7 @@ from rich.text import Text
 from infra.plan.facts import Facts, facts_of
 from infra.plan.planner import plan_platform
 from infra.plan.report.costs import costs_of, total
-from infra.plan.report.markdown import dollars
+from infra.plan.report.money import dollars
 from infra.project import Project, check_fit, read_stack, specs_of, stack_names
 from infra.spec.errors import SpecError
 

@@ -1,7 +1,9 @@
 """What a report compares of two plans: a few figures an endpoint, which outlive a change of the plan's shape."""
 
+from dataclasses import asdict
 from typing import Literal
 
+from infra.plan.aws.costs import NO_BILL, Bill
 from infra.plan.values import EndpointPlan, Plan, Specs
 from infra.spec.hardware import CATALOGUE, PRICE_REGION, PRICES_READ
 from infra.spec.model import Endpoint
@@ -46,6 +48,28 @@ class RemarkFacts(Record):
     text: str
 
 
+class FixedCostFacts(Record):
+    """A part of the platform that costs money while nobody calls; see `infra.plan.aws.costs.FixedCost`."""
+
+    name: str
+    count: int
+    most: int
+    dollars_per_hour: float | None
+    """Of one; None where no price is known, or the use alone is charged."""
+    source: str
+    use: str = ""
+
+
+class QuotaFacts(Record):
+    """A vCPU quota of the account, and how much of it the stack needs with every endpoint at its most."""
+
+    code: str
+    name: str
+    default: int
+    vcpu: int
+    parts: tuple[str, ...]
+
+
 class Facts(Record):
     """One plan."""
 
@@ -55,10 +79,25 @@ class Facts(Record):
     price_source: str
     endpoints: tuple[EndpointFacts, ...]
     remarks: tuple[RemarkFacts, ...]
+    fixed: tuple[FixedCostFacts, ...] = ()
+    """Empty where the cluster is somebody else's."""
+    quotas: tuple[QuotaFacts, ...] = ()
+    ceiling_dollars_per_hour: float | None = None
+    """Most that the stack may cost."""
+    is_spot_first: bool = False
+    """Whether nodes are bought as spot where there is some, so that prices on demand are an upper bound."""
+    is_protected: bool = True
+    """Whether what holds data is protected from being deleted."""
 
 
-def facts_of(specs: Specs, plan: Plan) -> Facts:
-    """The facts of a plan."""
+def facts_of(specs: Specs, plan: Plan, bill: Bill = NO_BILL) -> Facts:
+    """The facts of a plan.
+
+    Args:
+        specs: what was read.
+        plan: what was decided.
+        bill: what the platform itself costs and needs of the account.
+    """
     written = {endpoint.name: endpoint for endpoint in specs.spec.endpoints}
     return Facts(
         stack=plan.stack,
@@ -69,6 +108,11 @@ def facts_of(specs: Specs, plan: Plan) -> Facts:
         remarks=tuple(
             RemarkFacts(code=each.code, endpoint=each.endpoint, text=each.text) for each in plan.remarks
         ),
+        fixed=tuple(FixedCostFacts(**asdict(each)) for each in bill.fixed),
+        quotas=tuple(QuotaFacts(**asdict(each)) for each in bill.quotas),
+        ceiling_dollars_per_hour=bill.ceiling_dollars_per_hour,
+        is_spot_first=bill.is_spot_first,
+        is_protected=plan.is_protected,
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from infra.plan.facts import EndpointFacts
 from infra.plan.recording import Recording
-from infra.plan.report.markdown import MARKER, MOST_CHANGES, dollars, to_markdown
+from infra.plan.report.markdown import MARKER, MOST_CHANGES, to_markdown
+from infra.plan.report.money import dollars
 from infra.plan.report.report import Report, report_of
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "reports"

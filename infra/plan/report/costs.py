@@ -1,11 +1,11 @@
-"""Dollars an hour: at the fewest replicas, at the most, and at the load that is expected."""
+"""Dollars an hour: at the fewest replicas, at the most, at the load that is expected, and of the platform itself."""
 
 import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from infra.plan.facts import EndpointFacts
+from infra.plan.facts import EndpointFacts, FixedCostFacts
 
 HOUR = 3600
 
@@ -69,3 +69,11 @@ def total(costs: Iterable[Costs]) -> Costs:
         at_expected=sum(cost or 0.0 for cost in expected),
         expected_replicas=None,
     )
+
+
+def platform_costs(fixed: Iterable[FixedCostFacts]) -> Costs:
+    """What is there without a request; what has no price, or is charged by use only, is left out."""
+    priced = [(each, each.dollars_per_hour) for each in fixed if each.dollars_per_hour is not None]
+    least = sum(each.count * price for each, price in priced)
+    most = sum(each.most * price for each, price in priced)
+    return Costs(at_min=least, at_max=most, at_expected=least, expected_replicas=None)

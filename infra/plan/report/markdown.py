@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from infra.plan.report.changes import Change
-from infra.plan.report.costs import Costs
+from infra.plan.report.fixed_costs import platform_lines, quota_lines
+from infra.plan.report.money import cost_cells
 from infra.plan.report.report import EndpointReport, Report, is_component
 
 SIGNS = {"added": "+", "changed": "~", "removed": "-", "unchanged": " "}
@@ -19,11 +20,6 @@ def to_markdown(report: Report) -> str:
     return "\n".join(_lines(report)) + "\n"
 
 
-def dollars(amount: float | None) -> str:
-    """An amount an hour; a dash where it is not known."""
-    return "—" if amount is None else f"${amount:,.2f}"
-
-
 def _lines(report: Report) -> Iterator[str]:
     yield MARKER
     yield f"## Plan of `{report.stack}`"
@@ -32,7 +28,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield from _endpoints(report)
     yield from _details(report.endpoints)
+    yield from platform_lines(report)
     yield from _needs(report)
+    yield from quota_lines(report)
     yield from _risks(report)
     yield from _resources(report)
 
@@ -59,26 +57,13 @@ def _endpoints(report: Report) -> Iterator[str]:
     yield "| --- | --- | ---: | ---: | ---: | --- |"
     for each in report.endpoints:
         yield (
-            f"| {SIGNS[each.change]} | {each.name} | {_cells(each.costs, each.costs_before)}"
+            f"| {SIGNS[each.change]} | {each.name} | {cost_cells(each.costs, each.costs_before)}"
             f" | {each.restart or 'nothing'} |"
         )
-    yield f"| | **total** | {_cells(report.total, report.total_before)} | |"
+    yield f"| | **total** | {cost_cells(report.total, report.total_before)} | |"
     yield ""
     yield f"Prices of {report.price_date} ({report.price_source}), replicas only. Without `expected` the least counts."
     yield ""
-
-
-def _cells(costs: Costs, before: Costs | None) -> str:
-    return " | ".join(
-        _cell(getattr(costs, name), None if before is None else getattr(before, name))
-        for name in ("at_min", "at_expected", "at_max")
-    )
-
-
-def _cell(now: float | None, before: float | None) -> str:
-    if before is None or now is None or dollars(now) == dollars(before):
-        return dollars(now)
-    return f"{dollars(before)} → {dollars(now)}"
 
 
 def _details(endpoints: Sequence[EndpointReport]) -> Iterator[str]:

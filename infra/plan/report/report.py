@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.plan.facts import EndpointFacts, Facts
+from infra.plan.facts import EndpointFacts, Facts, FixedCostFacts, QuotaFacts
 from infra.plan.recording import Recording
 from infra.plan.report.changes import COMPONENT_PREFIX, Change, compare, is_restarting
-from infra.plan.report.costs import Costs, costs_of, total
+from infra.plan.report.costs import Costs, costs_of, platform_costs, total
 
 KEYS = (
     "image",
@@ -93,6 +93,14 @@ class Report:
     changes: tuple[Change, ...]
     restarts: tuple[str, ...]
     """Programs of the platform whose pods are made anew."""
+    fixed: tuple[FixedCostFacts, ...]
+    """Parts of the platform that cost money while nobody calls; empty where the cluster is somebody else's."""
+    whole: Costs
+    """Endpoints and platform together."""
+    whole_before: Costs | None
+    quotas: tuple[QuotaFacts, ...]
+    ceiling_dollars_per_hour: float | None
+    is_spot_first: bool
 
 
 def report_of(before: Recording | None, after: Recording, base: str | None) -> Report:
@@ -125,7 +133,17 @@ def report_of(before: Recording | None, after: Recording, base: str | None) -> R
         risks=tuple(_risks(old, new, after.facts, changes)),
         changes=changes,
         restarts=tuple(sorted({each.name for each in by_endpoint[""] if is_restarting(each)})),
+        fixed=after.facts.fixed,
+        whole=_whole(after.facts),
+        whole_before=_whole(before.facts) if before else None,
+        quotas=after.facts.quotas,
+        ceiling_dollars_per_hour=after.facts.ceiling_dollars_per_hour,
+        is_spot_first=after.facts.is_spot_first,
     )
+
+
+def _whole(facts: Facts) -> Costs:
+    return total((*(costs_of(each) for each in facts.endpoints), platform_costs(facts.fixed)))
 
 
 def _endpoint(
