@@ -49,6 +49,7 @@ class EksCluster(pulumi.ComponentResource):
         subnets: of the nodes.
         control_subnets: where the control plane reaches into the VPC.
         key_arn: of the key `cluster`; disk_key_arn: of `data`; logs_key_arn: of `logs`.
+        nodes_after: what must be there as long as nodes are: `Network.ways_out`.
 
     Attributes of note:
         security_group: of control plane and nodes; who is to be let in from them names it.
@@ -72,6 +73,7 @@ class EksCluster(pulumi.ComponentResource):
         disk_key_arn: Input[str],
         logs_key_arn: Input[str],
         roles: Roles,
+        nodes_after: Sequence[Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("moorage:components:EksCluster", name, {}, opts)
@@ -89,7 +91,7 @@ class EksCluster(pulumi.ComponentResource):
                 endpoint=cluster.endpoint,
                 authority=cluster.certificate_authority.data,
             ).apply(lambda found: kubeconfig_text(**found))
-            self.ready = [*self._admit(plan), *self._fill(plan, subnets, disk_key_arn)]
+            self.ready = [*self._admit(plan), *self._fill(plan, subnets, disk_key_arn, nodes_after)]
         self.register_outputs({"cluster_name": self.cluster_name, "security_group": self.security_group})
 
     def _logs(self, plan: EksPlan, key_arn: Input[str]) -> LogGroup:
@@ -158,10 +160,16 @@ class EksCluster(pulumi.ComponentResource):
             made += [entry, policy]
         return made
 
-    def _fill(self, plan: EksPlan, subnets: Sequence[Input[str]], disk_key_arn: Input[str]) -> list[Resource]:
+    def _fill(
+        self,
+        plan: EksPlan,
+        subnets: Sequence[Input[str]],
+        disk_key_arn: Input[str],
+        nodes_after: Sequence[Resource],
+    ) -> list[Resource]:
         """Add-ons without which no node becomes ready, then nodes, then the add-ons that need some."""
         first = [self._addon(addon, []) for addon in plan.addons if addon.is_before_nodes]
-        nodes = self._nodes(plan, subnets, disk_key_arn, first)
+        nodes = self._nodes(plan, subnets, disk_key_arn, [*first, *nodes_after])
         later = [self._addon(addon, [nodes]) for addon in plan.addons if not addon.is_before_nodes]
         return [*first, nodes, *later]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pulumi
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Input, Output, Resource, ResourceOptions
 from pulumi_aws.cloudwatch.log_group import LogGroup
 from pulumi_aws.ec2.default_security_group import DefaultSecurityGroup
 from pulumi_aws.ec2.eip import Eip
@@ -20,7 +20,7 @@ from pulumi_aws.ec2.vpc_endpoint import VpcEndpoint
 from pulumi_aws.vpc.security_group_ingress_rule import SecurityGroupIngressRule
 
 from components.aws.roles import Roles
-from infra.plan.aws.network import FLOW_LOGS, GivenVpc, SubnetKind, VpcEndpointPlan, VpcPlan
+from infra.plan.aws.network import FLOW_LOGS, GivenVpc, SubnetKind, SubnetPlan, VpcEndpointPlan, VpcPlan
 
 ANYWHERE = "0.0.0.0/0"
 HTTPS = 443
@@ -29,7 +29,8 @@ HTTPS = 443
 class Network(pulumi.ComponentResource):
     """Creates the VPC with all that is in it, or hands on one that is there.
 
-    Subnets are sorted by zone; of a VPC that is there, the intra ones are its private ones.
+    Subnets are sorted by zone; of a VPC that is there, the intra ones are its private ones. `ways_out` is what
+    must be there as long as nodes are: without it they cannot join, and do not end.
     """
 
     vpc_id: Input[str]
@@ -37,6 +38,7 @@ class Network(pulumi.ComponentResource):
     private_subnets: list[Input[str]]
     public_subnets: list[Input[str]]
     intra_subnets: list[Input[str]]
+    ways_out: list[Resource]
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Network(pulumi.ComponentResource):
     ) -> None:
         super().__init__("moorage:components:Network", name, {}, opts)
         self._name, self._inside = name, ResourceOptions(parent=self)
+        self.ways_out = []
         self.cidr = plan.cidr
         if isinstance(plan, GivenVpc):
             self._hand_on(plan)
@@ -88,22 +91,21 @@ class Network(pulumi.ComponentResource):
             opts=self._inside,
         )
         self.vpc_id = vpc.id
-        subnets = {each.name: self._subnet(each.name, plan, vpc.id) for each in plan.subnets}
+        subnets = {each.name: self._subnet(each, vpc.id) for each in plan.subnets}
         self.private_subnets = _of_kind("private", plan, subnets)
         self.public_subnets = _of_kind("public", plan, subnets)
         self.intra_subnets = _of_kind("intra", plan, subnets)
         tables = self._route(plan, subnets)
         self._connect_services(plan, tables)
 
-    def _subnet(self, name: str, plan: VpcPlan, vpc_id: Input[str]) -> Subnet:
-        wanted = next(each for each in plan.subnets if each.name == name)
+    def _subnet(self, plan: SubnetPlan, vpc_id: Input[str]) -> Subnet:
         return Subnet(
-            f"{self._name}-{name}",
+            f"{self._name}-{plan.name}",
             vpc_id=vpc_id,
-            availability_zone=wanted.zone,
-            cidr_block=wanted.cidr,
+            availability_zone=plan.zone,
+            cidr_block=plan.cidr,
             map_public_ip_on_launch=False,
-            tags=dict(wanted.tags),
+            tags=dict(plan.tags),
             opts=self._inside,
         )
 
@@ -123,20 +125,24 @@ class Network(pulumi.ComponentResource):
             )
             if not table.is_public and table.nat is None:
                 continue
-            Route(
-                f"{self._name}-way-out-{table.name}",
-                route_table_id=tables[table.name].id,
-                destination_cidr_block=ANYWHERE,
-                gateway_id=gateway.id if table.is_public else None,
-                nat_gateway_id=None if table.nat is None else nats[table.nat].id,
-                opts=self._inside,
+            self.ways_out.append(
+                Route(
+                    f"{self._name}-way-out-{table.name}",
+                    route_table_id=tables[table.name].id,
+                    destination_cidr_block=ANYWHERE,
+                    gateway_id=gateway.id if table.is_public else None,
+                    nat_gateway_id=None if table.nat is None else nats[table.nat].id,
+                    opts=self._inside,
+                )
             )
         for subnet in plan.subnets:
-            RouteTableAssociation(
-                f"{self._name}-{subnet.name}-routes",
-                subnet_id=subnets[subnet.name].id,
-                route_table_id=tables[subnet.route_table].id,
-                opts=self._inside,
+            self.ways_out.append(
+                RouteTableAssociation(
+                    f"{self._name}-{subnet.name}-routes",
+                    subnet_id=subnets[subnet.name].id,
+                    route_table_id=tables[subnet.route_table].id,
+                    opts=self._inside,
+                )
             )
         return list(tables.values())
 

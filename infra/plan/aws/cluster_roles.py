@@ -41,6 +41,8 @@ def node_role(scope: Scope, *, has_own_cluster: bool, statements: tuple[Statemen
     """The role of every node: as little as a node starts with, for a pod that breaks out has it too.
 
     In a cluster that is there, the network plugin may well take its rights from the node.
+    Sources, 2026-11: AmazonEKSWorkerNodeMinimalPolicy v1 holds `eks-auth:AssumeRoleForPodIdentity` only; what a
+    node asks EC2 is in awslabs/amazon-eks-ami, nodeadm/internal/api/status.go and internal/util/ec2.go.
     """
     managed = {
         f"{MANAGED}/AmazonEC2ContainerRegistryPullOnly",

@@ -196,8 +196,6 @@ def _log_service(scope: Scope, aws: Aws) -> KeyService:
         groups.append(cluster_log_group(scope))
     if aws.database is not None:
         groups.append(f"/aws/rds/instance/{scope.name}-*")
-    if aws.ingress.waf:
-        groups.append(f"aws-waf-logs-{scope.name}-*")
     return KeyService(
         "LogGroups",
         "CloudWatch Logs encrypts what it is sent, in this stack's log groups only.",
