@@ -15,19 +15,36 @@ from runtime.wire.tokens import TOKEN_PREFIX, TokenEntry, Tokens, hash_token
 PASSWORD_CHARACTERS = 43
 """Of letters and digits: 256 random bits."""
 _DIGITS = 16
+OWN_QUEUE, MANAGED_QUEUE = "valkey", "valkeys+cluster"
+"""Scheme of the queue's address: a server of the stack's own, and a cluster that asks for TLS."""
 
 
-def queue_secret(passwords: Mapping[str, str], worker_key: str, address: str) -> dict[str, str]:
-    """Content of the queue's Secret: users, an address for each program, the key of the workers' passwords."""
+def queue_secret(
+    passwords: Mapping[str, str], worker_key: str, address: str, scheme: str = OWN_QUEUE
+) -> dict[str, str]:
+    """Content of the queue's Secret: users, an address for each program, the key of the workers' passwords.
+
+    Args:
+        passwords: of the platform's own users.
+        worker_key: what workers' passwords are made from.
+        address: host and port.
+        scheme: a server of the stack's own reads its users from here; a managed one has them already.
+    """
+    urls = {f"{user}-url": f"{scheme}://{user}:{passwords[user]}@{address}" for user, _ in USERS}
     hashes = {user: hashlib.sha256(passwords[user].encode()).hexdigest() for user, _ in USERS}
-    urls = {f"{user}-url": f"valkey://{user}:{passwords[user]}@{address}" for user, _ in USERS}
-    return {**urls, "users.acl": users_text(hashes), "worker-key": worker_key}
+    users = {"users.acl": users_text(hashes)} if scheme == OWN_QUEUE else {}
+    return {**urls, **users, "worker-key": worker_key}
 
 
 def worker_secret(worker_key: str, endpoint: str, plan: QueuePlan) -> dict[str, str]:
     """Content of the Secret with which an endpoint's workers reach the queue, and only their own keys in it."""
+    return worker_access(worker_key, endpoint, plan.address)
+
+
+def worker_access(worker_key: str, endpoint: str, address: str, scheme: str = OWN_QUEUE) -> dict[str, str]:
+    """The same for a queue at any address: host and port."""
     password = worker_password(worker_key, endpoint)
-    return {"queue-url": f"valkey://{worker_user(endpoint)}:{password}@{plan.address}"}
+    return {"queue-url": f"{scheme}://{worker_user(endpoint)}:{password}@{address}"}
 
 
 def token_of(password: str) -> str:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from infra.spec.model import Spec
 from infra.spec.templates import Template
 from runtime.wire.records import AccountRecord, EndpointRecord, TemplateRecord
+
+if TYPE_CHECKING:
+    from infra.plan.aws.planner import AwsPlan  # it is made of these values
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +264,17 @@ class ScalerPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ManagedServicePlan:
+    """A service outside the cluster that some of its pods reach by private addresses."""
+
+    components: tuple[str, ...]
+    """Those who may, sorted: `api`, `gateway`, `replica`, `scaler`."""
+    cidrs: tuple[str, ...]
+    """Where it may be."""
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkPlan:
     """Who may reach whom."""
 
@@ -270,6 +284,10 @@ class NetworkPlan:
     scraper_namespace: str
     keda_namespace: str | None
     """None where KEDA has no part in it."""
+    managed: tuple[ManagedServicePlan, ...] = ()
+    """Services outside the cluster, sorted by port."""
+    identity_agent: bool = False
+    """Whether gateway, API and workers take a cloud's role from the agent on their node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,3 +352,5 @@ class Plan:
     ingresses: tuple[IngressPlan, ...]
     endpoints: tuple[EndpointPlan, ...]
     remarks: tuple[Remark, ...]
+    aws: "AwsPlan | None" = None
+    """The account and all that is made in it; None on any other Kubernetes."""

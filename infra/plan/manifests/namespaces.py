@@ -20,6 +20,10 @@ NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 """Which Kubernetes itself puts on every namespace."""
 PRIVATE_V6 = ("fc00::/7", "fe80::/10")
 """Sources: RFC 4193, RFC 4291."""
+IDENTITY_AGENT, IDENTITY_PORT = "169.254.170.23/32", 80
+"""Where EKS Pod Identity gives credentials. Source: EKS User Guide, "Learn how EKS Pod Identity works", 2026-11."""
+IDENTIFIED = frozenset({"api", "gateway", "replica"})
+"""Who takes a role: they read or write the object store."""
 API_SERVER_PORTS = (443, 6443)
 """Where API servers listen, behind their Service and directly; their addresses are the cluster's affair."""
 
@@ -66,17 +70,23 @@ def _platform_flows(network: NetworkPlan) -> dict[str, Manifest]:
                 _rule("from", None, PUBLIC_PORT, ALL_PORT),
                 _rule("from", [*replicas, *scraper], INNER_PORT),
             ],
-            [_rule("to", [queue], QUEUE_PORT), _rule("to", [api], API_PORT), _dns(), _api_server()],
+            [
+                _rule("to", [queue], QUEUE_PORT),
+                _rule("to", [api], API_PORT),
+                _dns(),
+                _api_server(),
+                *_outside_services("gateway", network),
+            ],
         ),
         "api": _flows(
             "api",
             [_rule("from", [gateway, *scraper], API_PORT)],
-            [_rule("to", [queue], QUEUE_PORT), _dns(), _api_server()],
+            [_rule("to", [queue], QUEUE_PORT), _dns(), _api_server(), *_outside_services("api", network)],
         ),
         "scaler": _flows(
             "scaler",
             [_rule("from", scraper, SCALER_PORT), *keda],
-            [_rule("to", [queue], QUEUE_PORT), _dns(), _api_server()],
+            [_rule("to", [queue], QUEUE_PORT), _dns(), _api_server(), *_outside_services("scaler", network)],
         ),
         "queue": _flows("queue", [_rule("from", [gateway, api, _pods("scaler"), *replicas], QUEUE_PORT)], []),
     }
@@ -95,6 +105,7 @@ def _replica_flows(network: NetworkPlan) -> dict[str, Manifest]:
                 _rule("to", [_pods("queue", network.platform)], QUEUE_PORT),
                 _rule("to", [_pods("gateway", network.platform)], INNER_PORT),
                 _dns(),
+                *_outside_services("replica", network),
             ],
         ),
         "replica-internet": {
@@ -103,6 +114,18 @@ def _replica_flows(network: NetworkPlan) -> dict[str, Manifest]:
             "egress": [{"to": outside}],
         },
     }
+
+
+def _outside_services(component: str, network: NetworkPlan) -> list[Rule]:
+    """What a component reaches of the cloud's own, although private ranges are shut."""
+    services = [
+        _rule("to", [{"ipBlock": {"cidr": cidr}} for cidr in service.cidrs], service.port)
+        for service in network.managed
+        if component in service.components
+    ]
+    if network.identity_agent and component in IDENTIFIED:
+        services.append(_rule("to", [{"ipBlock": {"cidr": IDENTITY_AGENT}}], IDENTITY_PORT))
+    return services
 
 
 def _flows(component: str, ingress: list[Rule], egress: list[Rule]) -> Manifest:
