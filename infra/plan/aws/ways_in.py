@@ -10,8 +10,9 @@ AWS Load Balancer Controller 3.5.0 (TargetGroupBinding, pod readiness gate).
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from infra.plan.aws.buckets import LOGS
 from infra.plan.aws.scope import LONGEST_NAME, Scope
 from infra.plan.ingresses import LONGEST_HOLD_SECONDS, held_seconds, host_of
 from infra.plan.manifests.gateway import GATEWAY
@@ -165,30 +166,7 @@ def _network(aws: Aws) -> str:
 def _access_logs(kind: Kind, scope: Scope, aws: Aws) -> AccessLogs | None:
     if aws.ingress.access_log_days is None:
         return None
-    return AccessLogs(scope.bucket("logs"), log_prefix(kind))
-
-
-def log_prefix(kind: Kind) -> str:
-    """Begins the name of each access log of a load balancer."""
-    return f"load-balancers/{kind}"
-
-
-def log_delivery_statement(scope: Scope) -> dict[str, Any]:
-    """The part of the logs bucket's policy that lets load balancers write; it must be encrypted by S3's own key.
-
-    Source: ALB user guide, "Enable access logs", read 2026-11-25: no other encryption is supported.
-    """
-    return {
-        "Sid": "LoadBalancersWrite",
-        "Effect": "Allow",
-        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
-        "Action": "s3:PutObject",
-        "Resource": f"arn:aws:s3:::{scope.bucket('logs')}/load-balancers/*/AWSLogs/{scope.account}/*",
-        "Condition": {
-            "ArnLike": {"aws:SourceArn": scope.arn("elasticloadbalancing", "loadbalancer/app/*")},
-            "StringEquals": {"aws:SourceAccount": scope.account},
-        },
-    }
+    return AccessLogs(scope.bucket(LOGS), f"load-balancers/{kind}")
 
 
 def target_group_binding(plan: LoadBalancerPlan) -> Manifest:

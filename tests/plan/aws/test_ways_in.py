@@ -15,6 +15,9 @@ from infra.plan.aws.web_firewall import plan_web_firewall
 from infra.spec.model import Spec
 from infra.spec.stack import Stack
 from infra.spec.stack_aws import Aws
+from runtime.gateway.addresses import DomainAddresses
+from runtime.gateway.errors import UnknownHostError
+from runtime.gateway.incoming import read_incoming
 from runtime.wire.cluster import ALL_PORT, PUBLIC_PORT
 
 ACCOUNT = "123456789012"
@@ -127,6 +130,19 @@ def test_private_one_holds_as_long_as_any_endpoint_asks() -> None:
 
     assert planned({**PUBLIC, **slow}, {**PRIVATE, **quick})["private"].hold_seconds == 2010
     assert planned({**PUBLIC, **quick}, {**PRIVATE, **slow})["public"].hold_seconds == 120
+
+
+def test_gateway_answers_a_health_check_as_healthy() -> None:
+    """It comes by the pod's address, which is no host of the domain: the gateway says so, and thereby that it serves."""
+    health = planned(PUBLIC)["public"].health
+    scope = {"type": "http", "method": "GET", "headers": [(b"host", b"10.64.1.5:8484")], "query_string": b""}
+    asked = read_incoming({**scope, "raw_path": health.path.encode(), "scheme": "http", "client": None})
+    addresses = DomainAddresses("models.example.com", "https://api.models.example.com", lambda: "acme")
+
+    with pytest.raises(UnknownHostError) as refused:
+        addresses.destination_of(asked)
+
+    assert str(refused.value.status) in health.codes.split(",")
 
 
 @pytest.mark.parametrize("stack", ["p", "a-stack-with-quite-a-long-name-of-its-own", "production-eu-central"])
