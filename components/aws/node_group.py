@@ -60,6 +60,7 @@ class EksNodeGroup(pulumi.ComponentResource):
             cluster_name=cluster_name,
             node_role_arn=node_role_arn,
             subnet_ids=list(subnets),
+            version=plan.version,
             ami_type=plan.ami_type,
             capacity_type=plan.capacity,
             instance_types=[plan.instance_type],
@@ -104,7 +105,7 @@ def _launch_template(
     """IMDSv2 only, and not for pods: their packets are one hop further away."""
     return LaunchTemplate(
         name,
-        name=plan.group_name,
+        name=plan.template_name,
         block_device_mappings=[_device(disk, key_arn) for disk in plan.disks],
         capacity_reservation_specification=_reservation(plan.reservation),
         metadata_options=LaunchTemplateMetadataOptionsArgs(

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from infra.plan.aws.nodes import HARDWARE_LABEL, SYSTEM_GROUP, ManagedGroupPlan
+from infra.plan.aws.cluster import SYSTEM
+from infra.plan.aws.fitting import HARDWARE_LABEL
+from infra.plan.aws.nodes import ManagedGroupPlan
 from infra.plan.aws.roles import RolePlan, ServiceAccount, Statement
 from infra.plan.aws.scope import Scope
 from infra.plan.values import AddonPlan
@@ -51,7 +53,7 @@ def autoscaler_chart(
             "resources": {"requests": {"cpu": "50m", "memory": "300Mi"}, "limits": {"memory": "600Mi"}},
             # Not on the nodes that it takes away.
             "affinity": _beside(HARDWARE_LABEL),
-            "expanderPriorities": _priorities(scope, groups),
+            "expanderPriorities": _priorities(groups),
             "extraArgs": _arguments(aws.capacity.idle_minutes, grace_seconds),
         },
     )
@@ -138,7 +140,7 @@ def _arguments(idle_minutes: int, grace_seconds: int) -> dict[str, Any]:
     }
 
 
-def _priorities(scope: Scope, groups: tuple[ManagedGroupPlan, ...]) -> dict[str, list[str]]:
+def _priorities(groups: tuple[ManagedGroupPlan, ...]) -> dict[str, list[str]]:
     """Higher is asked first; a group's own name begins that of its Auto Scaling group, between `eks-` and an id.
 
     Groups of `cpu` have no taint, so the platform's own pods could call for one: they get system nodes instead.
@@ -147,7 +149,7 @@ def _priorities(scope: Scope, groups: tuple[ManagedGroupPlan, ...]) -> dict[str,
     return {
         str(LAST_PRIORITY): [".*"],
         **({str(SPOT_PRIORITY): spot} if spot else {}),
-        str(SYSTEM_PRIORITY): [_pattern(scope.named(SYSTEM_GROUP))],
+        str(SYSTEM_PRIORITY): [rf"^eks-{SYSTEM}-[0-9a-f]{{6}}-.*$"],
     }
 
 

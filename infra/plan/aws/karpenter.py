@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from infra.plan.aws.cold_start import DiskPlan, node_config, node_disks, pull_features
-from infra.plan.aws.nodes import ACCELERATOR_LABEL, most_nodes, node_labels, node_taints
+from infra.plan.aws.nodes import ACCELERATOR_LABEL, most_nodes, node_labels, node_taints, takes_spot
 from infra.plan.aws.scope import Scope
 from infra.plan.values import AddonPlan, NodeGroupPlan
 from infra.spec.hardware import CATALOGUE
@@ -98,7 +98,7 @@ def plan_karpenter(
     rules = tuple(_rule(scope, name) for name in sorted(EVENTS))
     return KarpenterPlan(
         crds=_release("karpenter-crd", {}),
-        chart=_release("karpenter", _values(scope)),
+        chart=_release("karpenter", _values(scope, aws)),
         queue_name=queue_name(scope),
         queue_policy=_queue_policy(scope, rules),
         retention_seconds=RETENTION_SECONDS,
@@ -142,7 +142,7 @@ def _release(name: str, values: Mapping[str, Any]) -> AddonPlan:
     )
 
 
-def _values(scope: Scope) -> dict[str, Any]:
+def _values(scope: Scope, aws: Aws) -> dict[str, Any]:
     return {
         "controller": {
             "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
@@ -152,6 +152,8 @@ def _values(scope: Scope) -> dict[str, Any]:
         "settings": {
             "clusterName": scope.cluster,
             "eksControlPlane": True,
+            # Of a cluster that is there it is not known whether zones may be left.
+            "enableZonalShift": aws.cluster.existing is None,
             "interruptionQueue": queue_name(scope),
         },
     }
@@ -270,7 +272,7 @@ def _node_pool(scope: Scope, aws: Aws, group: NodeGroupPlan, grace_seconds: int)
 def _requirements(aws: Aws, group: NodeGroupPlan) -> list[dict[str, Any]]:
     """Karpenter takes what is reserved first, then spot, then on demand, and remembers a stock-out for minutes."""
     reserved = ["reserved"] if group.hardware in aws.capacity.reservations else []
-    spot = ["spot"] if aws.capacity.first == "spot" else []
+    spot = ["spot"] if takes_spot(aws, group.hardware) else []
     found = {
         "karpenter.sh/capacity-type": ["on-demand", *reserved, *spot],
         "kubernetes.io/arch": ["amd64"],

@@ -1,13 +1,13 @@
 """What Karpenter may do: the policy that its project publishes, bound to one cluster, with the reason of each part.
 
 Source, read 2026-11-25: aws/karpenter-provider-aws at 1d92708, CloudFormation of the getting-started for v1.14.
-Narrower than that: this account's subnets, groups, templates and reservations only; no zonal shift, which is off.
+Narrower than that: this account's subnets, groups, templates and reservations only.
 Wider: the key of the disks, which the published policy leaves to the account.
 """
 
-from collections.abc import Mapping
-
+from infra.plan.aws.cluster_roles import NODE
 from infra.plan.aws.karpenter import ACCOUNT, NAMESPACE, queue_name
+from infra.plan.aws.keys import GRANT, Conditions, key_statement
 from infra.plan.aws.roles import RolePlan, ServiceAccount, Statement
 from infra.plan.aws.scope import Scope
 from infra.spec.stack_aws import Aws
@@ -18,18 +18,9 @@ REGION_TAG = "topology.kubernetes.io/region"
 CLUSTER_TAG = "eks:eks-cluster-name"
 _MADE = ("fleet", "instance", "launch-template", "network-interface", "spot-instances-request", "volume")
 
-Conditions = Mapping[str, Mapping[str, str | tuple[str, ...]]]
 
-
-def karpenter_roles(scope: Scope, aws: Aws, node_role_name: str, disk_key_alias: str) -> tuple[RolePlan, ...]:
-    """Its role; none where Cluster Autoscaler adds nodes.
-
-    Args:
-        scope: of the stack.
-        aws: its settings.
-        node_role_name: in IAM, of the role that nodes run under.
-        disk_key_alias: of the key of their disks, as `alias/x`.
-    """
+def karpenter_roles(scope: Scope, aws: Aws) -> tuple[RolePlan, ...]:
+    """Its role; none where Cluster Autoscaler adds nodes."""
     if aws.capacity.autoscaler != "karpenter":
         return ()
     return (
@@ -40,9 +31,9 @@ def karpenter_roles(scope: Scope, aws: Aws, node_role_name: str, disk_key_alias:
             trust="pods",
             statements=(
                 *_instances(scope),
-                *_profiles(scope, node_role_name),
+                *_profiles(scope),
                 *_readings(scope),
-                *_disks(scope, disk_key_alias),
+                *_disks(scope),
             ),
             service_accounts=(ServiceAccount(NAMESPACE, ACCOUNT),),
         ),
@@ -125,7 +116,7 @@ def _instances(scope: Scope) -> tuple[Statement, ...]:
     )
 
 
-def _profiles(scope: Scope, node_role_name: str) -> tuple[Statement, ...]:
+def _profiles(scope: Scope) -> tuple[Statement, ...]:
     profiles = (scope.global_arn("iam", "instance-profile/*"),)
     asked = {
         **_owned(scope, "RequestTag"),
@@ -140,7 +131,7 @@ def _profiles(scope: Scope, node_role_name: str) -> tuple[Statement, ...]:
             sid="PassNodeRole",
             reason="Gives instances the nodes' role, and no other role to nobody else.",
             actions=("iam:PassRole",),
-            resources=(scope.global_arn("iam", f"role/{node_role_name}"),),
+            resources=(scope.global_arn("iam", f"role/{scope.named(NODE)}"),),
             conditions={"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
         ),
         Statement(
@@ -192,6 +183,17 @@ def _readings(scope: Scope) -> tuple[Statement, ...]:
             resources=(scope.arn("eks", f"cluster/{scope.cluster}"),),
         ),
         Statement(
+            sid="ReadZonalShift",
+            reason="Leaves out a zone that is being left; the action knows no resource, the condition names it.",
+            actions=("arc-zonal-shift:GetManagedResource",),
+            resources=("*",),
+            conditions={
+                "StringEquals": {
+                    "arc-zonal-shift:ResourceIdentifier": scope.arn("eks", f"cluster/{scope.cluster}")
+                }
+            },
+        ),
+        Statement(
             sid="HearInterruptions",
             reason="Reads what AWS says of instances that it will take.",
             actions=("sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"),
@@ -231,15 +233,14 @@ def _readings(scope: Scope) -> tuple[Statement, ...]:
     )
 
 
-def _disks(scope: Scope, alias: str) -> tuple[Statement, ...]:
-    """The key's id is known only once it is made, so its alias says which."""
-    keys = (scope.arn("kms", "key/*"),)
-    by_alias: Conditions = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}}
-    through = {"kms:ViaService": f"ec2.{scope.region}.amazonaws.com"}
+def _disks(scope: Scope) -> tuple[Statement, ...]:
+    through: Conditions = {"StringEquals": {"kms:ViaService": f"ec2.{scope.region}.amazonaws.com"}}
     return (
-        Statement(
+        key_statement(
+            scope,
+            "data",
             sid="UseDiskKey",
-            reason="Disks of its instances are encrypted with the stack's key, by EC2 on its behalf.",
+            reason="EC2 encrypts the disks of its instances on its behalf.",
             actions=(
                 "kms:Decrypt",
                 "kms:DescribeKey",
@@ -247,14 +248,14 @@ def _disks(scope: Scope, alias: str) -> tuple[Statement, ...]:
                 "kms:ReEncryptFrom",
                 "kms:ReEncryptTo",
             ),
-            resources=keys,
-            conditions={**by_alias, "StringEquals": through},
+            conditions=through,
         ),
-        Statement(
+        key_statement(
+            scope,
+            "data",
             sid="GrantDiskKey",
-            reason="EC2 keeps a grant of the key for as long as a disk is attached; nobody else gets one.",
+            reason="EC2 keeps a grant for as long as a disk is attached; nobody else gets one.",
             actions=("kms:CreateGrant",),
-            resources=keys,
-            conditions={**by_alias, "Bool": {"kms:GrantIsForAWSResource": "true"}, "StringEquals": through},
+            conditions={**GRANT, **through},
         ),
     )

@@ -10,26 +10,23 @@ Sources, read 2026-11-25:
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from math import ceil
 from types import MappingProxyType
 from typing import Literal
 
 from infra.plan.aws.cold_start import DiskPlan, node_disks, node_storage, node_user_data
+from infra.plan.aws.fitting import HARDWARE_LABEL
 from infra.plan.aws.scope import Scope
 from infra.plan.gpu_nodes import GPU_RESOURCE
 from infra.plan.values import NodeGroupPlan, TolerationPlan
 from infra.spec.hardware import CATALOGUE, Hardware
-from infra.spec.stack import Nodes
 from infra.spec.stack_aws import Aws
 
-HARDWARE_LABEL = "moorage.dev/hardware"
-"""By it replicas find their nodes: it is there before any driver, and tells sizes of one GPU apart."""
 ACCELERATOR_LABEL = "k8s.amazonaws.com/accelerator"
 """With it Cluster Autoscaler waits for a node whose GPU does not show yet; without, it buys a second one."""
 EKS_DRAIN_SECONDS = 900
 """How long EKS waits for pods of a node that it takes away itself."""
-SYSTEM_GROUP = "system"
-"""Role of the group that the platform's own pods are on."""
 _TEMPLATE = "k8s.io/cluster-autoscaler/node-template"
 
 CapacityType = Literal["ON_DEMAND", "SPOT"]
@@ -89,9 +86,12 @@ class ManagedGroupPlan:
     name: str
     """Of the resource."""
     group_name: str
-    """In EKS."""
+    """In EKS, with a hash of all that cannot be changed in place: a new group then comes before the old one goes."""
+    template_name: str
     hardware: str
     capacity: CapacityType
+    version: str | None
+    """Of Kubernetes; None in a cluster that is there, whose own counts."""
     ami_type: str
     instance_type: str
     max: int
@@ -109,17 +109,6 @@ class ManagedGroupPlan:
     tags: Mapping[str, str]
 
 
-def with_hardware_label(nodes: Mapping[str, Nodes]) -> dict[str, Nodes]:
-    """The stack's `nodes`, so that replicas select `HARDWARE_LABEL` where the stack says no labels itself."""
-    own = {name: nodes.get(name, Nodes()) for name in CATALOGUE}
-    return {
-        name: each
-        if each.selector is not None
-        else each.model_copy(update={"selector": {HARDWARE_LABEL: name}})
-        for name, each in own.items()
-    }
-
-
 def plan_node_groups(
     scope: Scope, aws: Aws, groups: tuple[NodeGroupPlan, ...], grace_seconds: int
 ) -> tuple[ManagedGroupPlan, ...]:
@@ -133,10 +122,9 @@ def plan_node_groups(
     """
     if aws.capacity.autoscaler == "karpenter":
         return ()
-    bought: tuple[CapacityType, ...] = (
-        ("ON_DEMAND", "SPOT") if aws.capacity.first == "spot" else ("ON_DEMAND",)
+    return tuple(
+        _group(scope, aws, group, kind, grace_seconds) for group in groups for kind in _bought(aws, group)
     )
-    return tuple(_group(scope, aws, group, kind, grace_seconds) for group in groups for kind in bought)
 
 
 def most_nodes(group: NodeGroupPlan) -> int:
@@ -169,6 +157,15 @@ def tolerates(toleration: TolerationPlan, taint: TaintPlan) -> bool:
     return same and toleration.value in {None, taint.value}
 
 
+def takes_spot(aws: Aws, hardware: str) -> bool:
+    """Whether spot is bought first; never where a reservation is paid for already."""
+    return aws.capacity.first == "spot" and hardware not in aws.capacity.reservations
+
+
+def _bought(aws: Aws, group: NodeGroupPlan) -> tuple[CapacityType, ...]:
+    return ("ON_DEMAND", "SPOT") if takes_spot(aws, group.hardware) else ("ON_DEMAND",)
+
+
 def _group(
     scope: Scope, aws: Aws, group: NodeGroupPlan, kind: CapacityType, grace_seconds: int
 ) -> ManagedGroupPlan:
@@ -176,12 +173,15 @@ def _group(
     name = f"{group.name}-{_SUFFIX[kind]}"
     pool = capacity.warm_pools.get(group.hardware) if kind == "ON_DEMAND" else None
     labels, taints = node_labels(group), node_taints(group)
+    ami_type = _AMI_TYPES[capacity.image, hardware.gpus > 0]
     return ManagedGroupPlan(
         name=name,
-        group_name=scope.named(name),
+        group_name=f"{scope.named(name)}-{_hash(scope, aws, hardware.instance_type, ami_type)}",
+        template_name=scope.named(name),
         hardware=group.hardware,
         capacity=kind,
-        ami_type=_AMI_TYPES[capacity.image, hardware.gpus > 0],
+        version=aws.cluster.version if aws.cluster.existing is None else None,
+        ami_type=ami_type,
         instance_type=hardware.instance_type,
         max=most_nodes(group),
         disks=node_disks(hardware, capacity, aws.cold_start),
@@ -194,6 +194,12 @@ def _group(
         is_drained_whole=grace_seconds <= EKS_DRAIN_SECONDS,
         tags=scope.tagged(name),
     )
+
+
+def _hash(scope: Scope, aws: Aws, *parts: str) -> str:
+    given = aws.network.existing
+    subnets = scope.zones if given is None else tuple(sorted(given.private_subnets))
+    return sha256("\n".join((scope.cluster, *parts, *subnets)).encode()).hexdigest()[:6]
 
 
 def _resources(hardware: Hardware, aws: Aws) -> dict[str, str]:
