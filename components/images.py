@@ -1,7 +1,9 @@
 """Images that `pulumi up` builds and pushes."""
 
+from collections.abc import Sequence
+
 import pulumi
-from pulumi import ResourceOptions
+from pulumi import Resource, ResourceOptions
 from pulumi_docker_build import BuildContextArgs, ContextArgs, DockerfileArgs, Image, Platform
 
 from infra.plan.values import ImagePlan
@@ -11,10 +13,19 @@ class Images(pulumi.ComponentResource):
     """Builds each image from the project's folder and pushes it under a tag that is the hash of its content.
 
     So no change is no diff. Assumes BuildKit where `pulumi up` runs, and a login to the registry there.
+
+    Args of note:
+        root: of the project, as the program sees it.
+        repositories: where images are pushed to, as far as this stack makes them.
     """
 
     def __init__(
-        self, name: str, plans: tuple[ImagePlan, ...], root: str, opts: ResourceOptions | None = None
+        self,
+        name: str,
+        plans: tuple[ImagePlan, ...],
+        root: str,
+        repositories: Sequence[Resource] = (),
+        opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("moorage:components:Images", name, {}, opts)
         for plan in plans:
@@ -26,7 +37,7 @@ class Images(pulumi.ComponentResource):
                 push=True,
                 build_on_preview=False,
                 tags=[plan.reference],
-                opts=ResourceOptions(parent=self, retain_on_delete=True),
+                opts=ResourceOptions(parent=self, retain_on_delete=True, depends_on=repositories),
             )
         self.register_outputs({})
 

@@ -10,9 +10,9 @@ from pulumi_kubernetes.core.v1 import ConfigMap, PersistentVolumeClaim, Secret
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components.inputs import with_secrets_hash
-from infra.plan.digests import worker_secret
+from components.queue_access import QueueAccess
 from infra.plan.manifests import replicas as manifests
-from infra.plan.values import EndpointPlan, QueuePlan
+from infra.plan.values import EndpointPlan
 
 KEDA = "keda.sh/v1alpha1"
 
@@ -22,8 +22,7 @@ class InferenceServiceArgs:
     """What one endpoint is made from."""
 
     plan: EndpointPlan
-    queue: QueuePlan
-    worker_key: Output[str]
+    queue: QueueAccess
     secrets_hash: Output[str] | None
     """Changes with the secrets that its model reads."""
     drained: ResourceHook | None
@@ -47,8 +46,12 @@ class InferenceService(pulumi.ComponentResource):
                 **manifests.claim(plan, volume),
                 opts=ResourceOptions(parent=self, retain_on_delete=True),
             )
-        access = args.worker_key.apply(lambda key: worker_secret(key, plan.name, args.queue))
-        secret = Secret(f"{name}-queue", **manifests.worker_secret(plan), string_data=access, opts=inside)
+        secret = Secret(
+            f"{name}-queue",
+            **manifests.worker_secret(plan),
+            string_data=args.queue.of_workers(plan.name),
+            opts=ResourceOptions(parent=self, depends_on=args.queue.users.get(plan.name)),
+        )
         self.deployment = Deployment(
             f"{name}-deployment",
             **with_secrets_hash(manifests.deployment(plan), args.secrets_hash),

@@ -1,12 +1,13 @@
 """What the program asks of the cluster while it runs, where there is one: nodes, and whether all has drained."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 import pulumi
-from pulumi import ResourceHook, ResourceHookArgs
+from pulumi import Output, ResourceHook, ResourceHookArgs
 
 from runtime.wire.names import record_name
 
@@ -29,7 +30,9 @@ class Cluster(Protocol):
         """How many nodes match now; None where nobody can tell."""
         ...
 
-    def drain_hook(self, context: str | None, namespace: str) -> ResourceHook | None:
+    def drain_hook(
+        self, context: str | None, kubeconfig: Output[str] | None, namespace: str
+    ) -> ResourceHook | None:
         """What is called before an endpoint's Deployment is deleted; None without an engine."""
         ...
 
@@ -42,14 +45,16 @@ class Unseen:
         del context, selector
         return None
 
-    def drain_hook(self, context: str | None, namespace: str) -> ResourceHook | None:
+    def drain_hook(
+        self, context: str | None, kubeconfig: Output[str] | None, namespace: str
+    ) -> ResourceHook | None:
         """There is nothing to drain."""
-        del context, namespace
+        del context, kubeconfig, namespace
         return None
 
 
 class Seen:
-    """The cluster of a kubeconfig's context."""
+    """The cluster of a kubeconfig's context, or of a kubeconfig that the program itself makes."""
 
     def count_nodes(self, context: str | None, selector: Selector) -> int | None:
         """How many nodes match now; None where the cluster does not answer, for a preview may come first."""
@@ -62,21 +67,26 @@ class Seen:
         if not selector:
             return None
         try:
-            return _ask(context, lambda core, _: count(core), LOOK_SECONDS)
+            return _ask(context, None, lambda core, _: count(core), LOOK_SECONDS)
         except Exception as error:  # noqa: BLE001 - a look must never stop a preview; its kind is told
             pulumi.log.debug(f"nodes cannot be counted: {type(error).__name__}")
             return None
 
-    def drain_hook(self, context: str | None, namespace: str) -> ResourceHook | None:
+    def drain_hook(
+        self, context: str | None, kubeconfig: Output[str] | None, namespace: str
+    ) -> ResourceHook | None:
         """Waits until the scaler has brought an endpoint that is removed to no replica."""
 
         async def wait(args: ResourceHookArgs) -> None:
-            await asyncio.to_thread(_wait_until_drained, context, namespace, args)
+            made = None if kubeconfig is None else await kubeconfig.future()
+            await asyncio.to_thread(_wait_until_drained, context, made, namespace, args)
 
         return ResourceHook("drained", wait)
 
 
-def _wait_until_drained(context: str | None, namespace: str, args: ResourceHookArgs) -> None:
+def _wait_until_drained(
+    context: str | None, kubeconfig: str | None, namespace: str, args: ResourceHookArgs
+) -> None:
     found = (args.old_outputs or {}).get("metadata", {})
 
     async def wait(core: Any, apps: Any) -> None:
@@ -91,7 +101,7 @@ def _wait_until_drained(context: str | None, namespace: str, args: ResourceHookA
             await asyncio.sleep(POLL_SECONDS)
         pulumi.log.warn(f"{found['name']}: not drained after {DRAIN_SECONDS:g} s, it is deleted all the same")
 
-    _ask(context, wait, DRAIN_SECONDS + LOOK_SECONDS)
+    _ask(context, kubeconfig, wait, DRAIN_SECONDS + LOOK_SECONDS)
 
 
 async def _exists(core: Any, name: str, namespace: str) -> bool:
@@ -119,14 +129,22 @@ async def _replicas(apps: Any, name: str, namespace: str) -> int:
     return max(found.spec.replicas or 0, found.status.replicas or 0)
 
 
-def _ask(context: str | None, question: Callable[[Any, Any], Awaitable[T]], seconds: float) -> T:
+def _ask(
+    context: str | None,
+    kubeconfig: str | None,
+    question: Callable[[Any, Any], Awaitable[T]],
+    seconds: float,
+) -> T:
     """The answer to a question, asked on a loop of its own: the program's is the engine's."""
 
     async def ask() -> T:
         # Imported here: three quarters of a preview's start-up would be this client, unused.
         from kubernetes_asyncio import client, config  # noqa: PLC0415
 
-        await config.load_kube_config(context=context)
+        if kubeconfig is None:
+            await config.load_kube_config(context=context)
+        else:
+            await config.load_kube_config_from_dict(json.loads(kubeconfig))
         async with asyncio.timeout(seconds), client.ApiClient() as api:
             return await question(client.CoreV1Api(api), client.AppsV1Api(api))
 

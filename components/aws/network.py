@@ -29,7 +29,7 @@ HTTPS = 443
 class Network(pulumi.ComponentResource):
     """Creates the VPC with all that is in it, or hands on one that is there.
 
-    Subnets are sorted by zone; of a VPC that is there, the intra ones are its private ones. `ways_out` is what
+    Subnets are sorted by zone, and `by_zone` has the private ones by a name of each; of a VPC that is there, the intra ones are its private ones. `ways_out` is what
     must be there as long as nodes are: without it they cannot join, and do not end.
     """
 
@@ -38,6 +38,7 @@ class Network(pulumi.ComponentResource):
     private_subnets: list[Input[str]]
     public_subnets: list[Input[str]]
     intra_subnets: list[Input[str]]
+    by_zone: dict[str, Input[str]]
     ways_out: list[Resource]
 
     def __init__(
@@ -72,6 +73,7 @@ class Network(pulumi.ComponentResource):
         self.private_subnets = list(plan.private_subnets)
         self.public_subnets = list(plan.public_subnets)
         self.intra_subnets = list(plan.private_subnets)
+        self.by_zone = {subnet: subnet for subnet in plan.private_subnets}
 
     def _make(self, plan: VpcPlan) -> None:
         vpc = Vpc(
@@ -95,6 +97,7 @@ class Network(pulumi.ComponentResource):
         self.private_subnets = _of_kind("private", plan, subnets)
         self.public_subnets = _of_kind("public", plan, subnets)
         self.intra_subnets = _of_kind("intra", plan, subnets)
+        self.by_zone = {each.zone: subnets[each.name].id for each in plan.subnets if each.kind == "private"}
         tables = self._route(plan, subnets)
         self._connect_services(plan, tables)
 

@@ -41,7 +41,7 @@ def _endpoint(endpoint: Endpoint, specs: Specs, stack: Stack, nodes: NodeGroupPl
         record=_record(endpoint, specs, stack, nodes),
         record_name=record_name(endpoint.name),
         host=host,
-        url=f"{'https' if stack.ingress.tls else 'http'}://{host}",
+        url=f"{stack.scheme}://{host}",
         image=endpoint_image(endpoint, specs, stack),
         arguments=_arguments(endpoint),
         pull_secrets=_pull_secrets(endpoint, stack),

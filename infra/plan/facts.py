@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Literal
 
-from infra.plan.aws.costs import NO_BILL, Bill
+from infra.plan.aws.costs import NO_BILL
 from infra.plan.values import EndpointPlan, Plan, Specs
 from infra.spec.hardware import CATALOGUE, PRICE_REGION, PRICES_READ
 from infra.spec.model import Endpoint
@@ -90,14 +90,9 @@ class Facts(Record):
     """Whether what holds data is protected from being deleted."""
 
 
-def facts_of(specs: Specs, plan: Plan, bill: Bill = NO_BILL) -> Facts:
-    """The facts of a plan.
-
-    Args:
-        specs: what was read.
-        plan: what was decided.
-        bill: what the platform itself costs and needs of the account.
-    """
+def facts_of(specs: Specs, plan: Plan) -> Facts:
+    """The facts of a plan."""
+    bill = NO_BILL if plan.aws is None else plan.aws.bill
     written = {endpoint.name: endpoint for endpoint in specs.spec.endpoints}
     return Facts(
         stack=plan.stack,

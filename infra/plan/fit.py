@@ -15,7 +15,7 @@ def fit_findings(spec: Spec, stack: Stack) -> Iterator[Finding]:
     for at, endpoint in enumerate(spec.endpoints):
         for check in (_image, _volumes):
             yield from check(endpoint, ("endpoints", at), spec, stack)
-    if stack.secrets == "pulumi":
+    if stack.secrets == "pulumi" and stack.aws is None:
         for name, secret in spec.secrets.items():
             if secret.aws_secret is not None:
                 mend = "Write {} and set it in the stack, or read it from a store: moorage:secrets: external."
@@ -27,7 +27,7 @@ def unset_secrets(spec: Spec, stack: Stack, values: frozenset[str]) -> Iterator[
     """Secrets of endpoints.yaml that are used, live in the stack, and have no value there."""
     if stack.secrets != "pulumi":
         return
-    for name in sorted(used_secrets(spec) - values):
+    for name in sorted(held_secrets(spec) - values):
         mend = f"Run `pulumi config set --secret secrets.{name}`."
         yield Finding(("secrets", name), "the stack has no value for it.", mend, "secret-unset")
 
@@ -39,20 +39,29 @@ def used_secrets(spec: Spec) -> frozenset[str]:
     return frozenset(names | {spec.registries[name].password.secret for name in registries})
 
 
+def held_secrets(spec: Spec) -> frozenset[str]:
+    """Those of them whose values no entry of AWS Secrets Manager holds."""
+    return frozenset(name for name in used_secrets(spec) if spec.secrets[name].aws_secret is None)
+
+
 def _image(endpoint: Endpoint, at: Path, _spec: Spec, stack: Stack) -> Iterator[Finding]:
     if endpoint.image is not None:
         return
     if endpoint.python is None:
         what = "it has no image, so a cluster cannot run it."
         yield Finding(at, what, "Add image beside local.", "image-missing")
-    elif stack.images.registry is None and endpoint.name not in stack.images.services:
+    elif stack.images.registry is None and stack.aws is None and endpoint.name not in stack.images.services:
         what = "the stack says neither where its image is pushed nor which it is."
         mend = f"Add moorage:images: {{registry: ghcr.io/you}}, or {{services: {{{endpoint.name}: …}}}}."
         yield Finding((*at, "python"), what, mend, "image-missing")
 
 
 def _volumes(endpoint: Endpoint, at: Path, _spec: Spec, stack: Stack) -> Iterator[Finding]:
-    if endpoint.replicas.max > 1 and endpoint.volumes and stack.storage.shared_class is None:
+    if endpoint.replicas.max > 1 and endpoint.volumes and not _shares_volumes(stack):
         what = f"{endpoint.replicas.max} replicas need it at once, and the stack has no shared class."
         mend = "Add moorage:storage: {shared_class: …} (ReadWriteMany), or lower replicas.max to 1."
         yield Finding((*at, "volumes", min(endpoint.volumes)), what, mend, "storage-shared")
+
+
+def _shares_volumes(stack: Stack) -> bool:
+    return stack.storage.shared_class is not None or stack.aws is not None

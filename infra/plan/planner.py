@@ -1,6 +1,11 @@
 """Decides what a stack consists of: every name, size, threshold, label and count, the same each time."""
 
 from infra.plan.addons import plan_addons
+from infra.plan.aws.fitting import settled
+from infra.plan.aws.planner import plan_aws
+from infra.plan.aws.scope import scope_of
+from infra.plan.aws.stores import managed_services
+from infra.plan.aws.ways_in import READINESS_LABELS
 from infra.plan.endpoints import plan_endpoints
 from infra.plan.gpu_nodes import node_groups
 from infra.plan.images import plan_images, runtime_image
@@ -36,9 +41,14 @@ def plan_platform(specs: Specs, stack: Stack, name: str) -> Plan:
         stack: the stack's settings.
         name: of the stack.
     """
-    spec = specs.spec
+    spec, aws = specs.spec, stack.aws
+    scope = None if aws is None else scope_of(stack, aws, name)
+    if aws is not None and scope is not None:
+        stack = settled(stack, scope, aws)
     image = runtime_image(specs, stack)
     groups = node_groups(spec.endpoints, stack.nodes)
+    endpoints = plan_endpoints(specs, stack, {group.hardware: group for group in groups})
+    account = plan_aws(specs, stack, aws, scope, groups, endpoints) if aws and scope else None
     return Plan(
         stack=name,
         account=account_record(spec),
@@ -60,16 +70,18 @@ def plan_platform(specs: Specs, stack: Stack, name: str) -> Plan:
             size=SCALER_SIZE,
             replicas=2,
             mode=stack.scaler,
+            keeps_queue_users=account is None or account.queue is None,
         ),
         tokens=plan_tokens(spec),
         secrets=plan_secrets(spec, stack),
         registries=plan_registries(spec, stack),
         images=plan_images(specs, stack),
         node_groups=groups,
-        addons=plan_addons(stack.addons),
+        addons=plan_addons(stack.addons) if account is None else account.addons,
         ingresses=plan_ingresses(spec, stack),
-        endpoints=plan_endpoints(specs, stack, {group.hardware: group for group in groups}),
-        remarks=plan_remarks(spec, stack, groups),
+        endpoints=endpoints,
+        remarks=plan_remarks(spec, stack, groups, account.node_groups if account else ()),
+        aws=account,
     )
 
 
@@ -80,8 +92,9 @@ def endpoint_namespaces(stack: Stack) -> tuple[str, str]:
 
 def _namespaces(stack: Stack) -> tuple[NamespacePlan, ...]:
     baseline, restricted = endpoint_namespaces(stack)
+    labels = () if stack.aws is None else tuple(sorted(READINESS_LABELS.items()))
     return (
-        NamespacePlan(stack.namespace, "restricted", is_platform=True),
+        NamespacePlan(stack.namespace, "restricted", is_platform=True, labels=labels),
         NamespacePlan(baseline, "baseline", is_platform=False),
         NamespacePlan(restricted, "restricted", is_platform=False),
     )
@@ -94,6 +107,8 @@ def _network(stack: Stack) -> NetworkPlan:
         private_cidrs=tuple(sorted(stack.network.private_cidrs)),
         scraper_namespace=stack.network.scraper_namespace,
         keda_namespace=stack.network.keda_namespace if stack.scaler == "keda" else None,
+        managed=() if stack.aws is None else managed_services(stack.aws),
+        identity_agent=stack.aws is not None,
     )
 
 
@@ -119,7 +134,7 @@ def _platform_environment(stack: Stack) -> tuple[tuple[str, str], ...]:
         ("MOORAGE_HOST", "0.0.0.0"),
         ("MOORAGE_NAMESPACE", stack.namespace),
         ("MOORAGE_OBJECTS", object_store(stack)),
-        ("MOORAGE_PUBLIC_URL", f"{'https' if stack.ingress.tls else 'http'}://api.{stack.domain}"),
+        ("MOORAGE_PUBLIC_URL", f"{stack.scheme}://api.{stack.domain}"),
         ("MOORAGE_TOKENS", "/tokens/tokens.json"),
     )
 

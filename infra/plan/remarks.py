@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
+from infra.plan.aws.nodes import EKS_DRAIN_SECONDS, ManagedGroupPlan
 from infra.plan.ingresses import LONGEST_HOLD_SECONDS
 from infra.plan.values import NodeGroupPlan, Remark
 from infra.spec.model import Endpoint, Spec
 from infra.spec.stack import Stack
 
 
-def plan_remarks(spec: Spec, stack: Stack, groups: Sequence[NodeGroupPlan]) -> tuple[Remark, ...]:
+def plan_remarks(
+    spec: Spec, stack: Stack, groups: Sequence[NodeGroupPlan], managed: Sequence[ManagedGroupPlan] = ()
+) -> tuple[Remark, ...]:
     """All remarks, those of the stack first, then by endpoint."""
     found = [remark for endpoint in spec.endpoints for remark in _of_endpoint(endpoint, stack)]
     found += [
@@ -16,7 +19,25 @@ def plan_remarks(spec: Spec, stack: Stack, groups: Sequence[NodeGroupPlan]) -> t
         for group in groups
         if group.dollars_per_hour is None
     ]
+    found += _of_account(stack, managed)
     return tuple(sorted(found, key=lambda remark: (remark.endpoint or "", remark.code)))
+
+
+def _of_account(stack: Stack, managed: Sequence[ManagedGroupPlan]) -> Iterator[Remark]:
+    if not all(group.is_drained_whole for group in managed):
+        yield Remark(
+            "drain-capped",
+            None,
+            f"A request may run longer than the {EKS_DRAIN_SECONDS} s that EKS gives a node which it moves to another"
+            " zone or which a new version replaces; one that is cut runs again.",
+        )
+    aws = stack.aws
+    if aws is not None and aws.cluster.existing is None and not aws.cluster.public_cidrs:
+        yield Remark(
+            "api-inside",
+            None,
+            "The API server has no public address, so `pulumi up` must run inside the VPC or through a VPN into it.",
+        )
 
 
 def _of_endpoint(endpoint: Endpoint, stack: Stack) -> Iterator[Remark]:
@@ -45,7 +66,8 @@ def _of_endpoint(endpoint: Endpoint, stack: Stack) -> Iterator[Remark]:
             "egress: none holds for its worker too, so bodies and results above 256 KiB cannot be kept in the"
             " object store.",
         )
-    if (stack.ingress.public if endpoint.ingress == "public" else stack.ingress.private) is None:
+    way_in = stack.ingress.public if endpoint.ingress == "public" else stack.ingress.private
+    if way_in is None and stack.aws is None:
         yield Remark(
             "no-ingress",
             name,

@@ -204,6 +204,8 @@ class NamespacePlan:
     name: str
     level: Literal["baseline", "restricted"]
     is_platform: bool
+    labels: tuple[tuple[str, str], ...] = ()
+    """Besides its own, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,8 @@ class ScalerPlan:
     size: Size
     replicas: int
     mode: Literal["own", "keda"]
+    keeps_queue_users: bool = True
+    """Whether it makes the workers' users in the queue; a managed one has them from the plan."""
 
 
 @dataclass(frozen=True, slots=True)

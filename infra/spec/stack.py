@@ -248,7 +248,10 @@ Presence = Literal["install", "present"]
 
 
 class Addons(Part):
-    """Software of others in the cluster: `install` it, pinned, or it is `present`."""
+    """Software of others in the cluster: `install` it, pinned, or it is `present`.
+
+    In a cluster that the AWS backend makes all that the stack needs is installed.
+    """
 
     nvidia_device_plugin: Presence = Field(default="present", examples=["install"])
     """Tells the cluster of its GPUs."""
@@ -262,6 +265,10 @@ class Addons(Part):
     """KEDA, with `scaler: keda`."""
     traefik: Presence = Field(default="present", examples=["install"])
     """An ingress controller."""
+    load_balancer_controller: Presence = Field(default="present", examples=["install"])
+    """AWS Load Balancer Controller, with `backend: aws`."""
+    cluster_autoscaler: Presence = Field(default="present", examples=["install"])
+    """Cluster Autoscaler, with `backend: aws` and `aws.capacity.autoscaler: cluster-autoscaler`."""
 
 
 class Stack(Part):
@@ -309,3 +316,8 @@ class Stack(Part):
     """The account and all that is made in it, with `backend: aws`."""
     protect: bool = Field(default=True, examples=["true"])
     """Whether what holds data is protected from being deleted by a later `pulumi up`."""
+
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        """How clients speak to it."""
+        return "https" if self.ingress.tls is not None or self.aws is not None else "http"

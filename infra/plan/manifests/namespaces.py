@@ -34,7 +34,9 @@ def namespace(plan: NamespacePlan) -> Manifest:
     """The namespace under its Pod Security level."""
     prefix = "pod-security.kubernetes.io"
     levels = {f"{prefix}/{mode}": plan.level for mode in ("audit", "enforce", "warn")}
-    return {"metadata": {"name": plan.name, "labels": {**labels_of("namespace"), **levels}}}
+    return {
+        "metadata": {"name": plan.name, "labels": {**labels_of("namespace"), **levels, **dict(plan.labels)}}
+    }
 
 
 def replica_account(plan: NamespacePlan) -> Manifest:

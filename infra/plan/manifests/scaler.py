@@ -100,6 +100,7 @@ def _container(scaler: ScalerPlan) -> Manifest:
         ("MOORAGE_LEASE", LEASE),
         ("MOORAGE_NAMESPACE", scaler.namespace),
         ("MOORAGE_PORT", str(SCALER_PORT)),
+        *(() if scaler.keeps_queue_users else (("MOORAGE_QUEUE_USERS", "managed"),)),
         ("MOORAGE_SCALER", scaler.mode),
     )
     keda = [{"containerPort": KEDA_PORT, "name": "keda", "protocol": "TCP"}]

@@ -1,0 +1,55 @@
+"""The rest of a stack as the AWS backend settles it: what others set by hand, it knows, for it makes it."""
+
+from infra.plan.aws.scope import PREFIX, Scope
+from infra.spec.hardware import CATALOGUE
+from infra.spec.stack import Addons, Nodes, Objects, SecretStore, Stack, Storage
+from infra.spec.stack_aws import Aws
+
+HARDWARE_LABEL = "moorage.dev/hardware"
+"""Of every node that is made for replicas: its name in the hardware catalogue."""
+DISK_CLASS, SHARED_CLASS = "moorage-disk", "moorage-shared"
+
+
+def settled(stack: Stack, scope: Scope, aws: Aws) -> Stack:
+    """The stack with everything in it that follows from the account."""
+    return stack.model_copy(
+        update={
+            "addons": _addons(stack, aws),
+            "images": stack.images.model_copy(
+                update={"registry": stack.images.registry or image_registry(scope)}
+            ),
+            "nodes": {name: _nodes(name, stack.nodes.get(name)) for name in CATALOGUE},
+            "objects": Objects(bucket=scope.bucket("objects"), region=scope.region),
+            "secret_store": SecretStore(name=scope.name, prefix=f"{PREFIX}/{scope.stack}/"),
+            "storage": Storage(disk_class=DISK_CLASS, shared_class=SHARED_CLASS),
+        }
+    )
+
+
+def image_registry(scope: Scope) -> str:
+    """Where images are pushed unless the stack says otherwise: a part of the account's own registry."""
+    return f"{scope.account}.dkr.ecr.{scope.region}.amazonaws.com/{scope.name}"
+
+
+def _nodes(name: str, given: Nodes | None) -> Nodes:
+    """Nodes by the label that their group puts on them: a node that is not there yet has no other."""
+    chosen = Nodes() if given is None else given
+    if chosen.selector is not None:
+        return chosen
+    return chosen.model_copy(update={"selector": {HARDWARE_LABEL: name}})
+
+
+def _addons(stack: Stack, aws: Aws) -> Addons:
+    """A cluster that the stack makes holds nothing yet; what stands in the file for one that exists counts."""
+    if aws.cluster.existing is not None:
+        return stack.addons
+    return Addons(
+        nvidia_device_plugin="present" if aws.gpu_operator else "install",
+        metrics_server="install",
+        cert_manager="present",
+        external_secrets="install",
+        keda="install" if stack.scaler == "keda" else "present",
+        traefik="present",
+        load_balancer_controller="install",
+        cluster_autoscaler="install",
+    )
