@@ -34,6 +34,9 @@ FORBIDDEN = {
         "infra.project",
         "runtime",
     },
+    "policy": {"components", "runtime"},
+    "policy.rules": IMPURE | {"infra", "pulumi_policy", "components", "runtime"},
+    "policy.seen": IMPURE | {"infra.record", "infra.spec", "pulumi_policy"},
     # The Kubernetes client of the program costs a start seconds: docs/adr/0008.
     "runtime": {"pulumi", "infra", "components", "stacks", "kubernetes_asyncio"},
     "runtime.wire": {"runtime.queue", "runtime.gateway", "runtime.worker", "runtime.local", "runtime.policy"},

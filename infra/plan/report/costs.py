@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from infra.plan.facts import EndpointFacts, FixedCostFacts
+from infra.plan.bounds import Bounds
+from infra.plan.facts import EndpointFacts, Facts, FixedCostFacts
 
 HOUR = 3600
 
@@ -77,3 +78,17 @@ def platform_costs(fixed: Iterable[FixedCostFacts]) -> Costs:
     least = sum(each.count * price for each, price in priced)
     most = sum(each.most * price for each, price in priced)
     return Costs(at_min=least, at_max=most, at_expected=least, expected_replicas=None)
+
+
+def whole_costs(facts: Facts) -> Costs:
+    """Endpoints and platform together."""
+    return total((*(costs_of(each) for each in facts.endpoints), platform_costs(facts.fixed)))
+
+
+def bounds_of(facts: Facts) -> Bounds:
+    """What a plan costs at the most, and what it is held to."""
+    return Bounds(
+        most_dollars_per_hour=round(whole_costs(facts).at_max or 0.0, 4),
+        ceiling_dollars_per_hour=facts.ceiling_dollars_per_hour,
+        is_protected=facts.is_protected,
+    )

@@ -8,7 +8,7 @@ from typing import Literal
 from infra.plan.facts import EndpointFacts, Facts, FixedCostFacts, QuotaFacts
 from infra.plan.recording import Recording
 from infra.plan.report.changes import COMPONENT_PREFIX, Change, compare, is_restarting
-from infra.plan.report.costs import Costs, costs_of, platform_costs, total
+from infra.plan.report.costs import Costs, costs_of, total, whole_costs
 
 KEYS = (
     "image",
@@ -134,16 +134,12 @@ def report_of(before: Recording | None, after: Recording, base: str | None) -> R
         changes=changes,
         restarts=tuple(sorted({each.name for each in by_endpoint[""] if is_restarting(each)})),
         fixed=after.facts.fixed,
-        whole=_whole(after.facts),
-        whole_before=_whole(before.facts) if before else None,
+        whole=whole_costs(after.facts),
+        whole_before=whole_costs(before.facts) if before else None,
         quotas=after.facts.quotas,
         ceiling_dollars_per_hour=after.facts.ceiling_dollars_per_hour,
         is_spot_first=after.facts.is_spot_first,
     )
-
-
-def _whole(facts: Facts) -> Costs:
-    return total((*(costs_of(each) for each in facts.endpoints), platform_costs(facts.fixed)))
 
 
 def _endpoint(
