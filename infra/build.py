@@ -80,11 +80,14 @@ def _on_cluster(plan: Plan) -> Ground:
 def _in_account(plan: Plan, aws: AwsPlan, values: Values) -> Ground:
     """An account in which the cluster is made too, or bound to one that is there."""
     # Imported here: no other backend needs the hundreds of modules.
+    from components.aws.sdk import import_modules_alone  # noqa: PLC0415
+
+    import_modules_alone()
     from components.aws.account import Account, account_provider  # noqa: PLC0415
     from components.aws.cluster_services import ClusterServices  # noqa: PLC0415
 
     at_aws = account_provider(aws.scope)
-    account = Account("account", aws, ResourceOptions(providers=[at_aws]))
+    account = Account(aws, at_aws)
     ready = ResourceOptions(depends_on=account.ready)
     provider = cluster_provider(plan.context, account.kubeconfig, ready)
     inside = ResourceOptions(providers=[provider])
@@ -95,12 +98,7 @@ def _in_account(plan: Plan, aws: AwsPlan, values: Values) -> Ground:
         Images("images", plan.images, "..", account.repositories)
     namespaces = _namespaces(plan, inside)
     services = ClusterServices(
-        "services",
-        account,
-        values,
-        addons=addons,
-        namespaces=namespaces,
-        opts=ResourceOptions(providers=[at_aws, provider]),
+        account, values, addons=addons, namespaces=namespaces, providers=[at_aws, provider]
     )
     if services.name_servers is not None:
         pulumi.export("name_servers", services.name_servers)

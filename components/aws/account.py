@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
 from pulumi_aws.provider import Provider
 
@@ -24,19 +23,19 @@ from infra.plan.aws.planner import AwsPlan
 from infra.plan.aws.scope import Scope
 
 
-class Account(pulumi.ComponentResource):
-    """Creates network, cluster, nodes, roles, keys and stores, each as a component of its own.
+class Account:
+    """Network, cluster, nodes, roles, keys and stores, each a component of its own.
 
     Attributes of note:
+        keys, roles, network, cluster, objects, database: those components; None where one is not made.
         kubeconfig: None where the cluster is there already, which the stack's context reaches.
         ready: what must be there before the cluster can run pods that take roles.
         repositories: what must be there before an image is pushed.
     """
 
-    def __init__(self, name: str, plan: AwsPlan, opts: ResourceOptions | None = None) -> None:
-        super().__init__("moorage:components:Account", name, {}, opts)
+    def __init__(self, plan: AwsPlan, provider: Provider) -> None:
         self.plan = plan
-        self._inside = ResourceOptions(parent=self)
+        self._inside = ResourceOptions(providers=[provider])
         self.keys = Keys("keys", plan.keys, self._inside)
         self.roles = Roles("roles", plan.roles, plan.scope, self._inside)
         logs_key = self.keys.arn("logs")
@@ -56,7 +55,6 @@ class Account(pulumi.ComponentResource):
         self.kubeconfig: Output[str] | None = self.cluster.kubeconfig
         self.ready: Sequence[Resource] = [*self.cluster.ready, identities, *nodes]
         self.repositories: Sequence[Resource] = registry.repositories
-        self.register_outputs({"cluster_name": self.cluster.cluster_name})
 
     def _cluster(self) -> EksCluster:
         plan = self.plan.cluster
@@ -82,7 +80,7 @@ class Account(pulumi.ComponentResource):
             node_role_arn=self.roles.arn(NODE),
             subnets=self.network.private_subnets,
             disk_key_arn=self.keys.arn("data"),
-            opts=ResourceOptions(parent=self),
+            opts=self._inside,
         )
 
     def _database(self) -> Database | None:

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import pulumi
-from pulumi import Output, Resource, ResourceOptions
+from pulumi import Output, ProviderResource, Resource, ResourceOptions
 
 from components.aws.account import Account
 from components.aws.disk_class import DiskClass
@@ -15,6 +14,7 @@ from components.aws.monitoring import Monitoring
 from components.aws.shared_cache import SharedCache
 from components.aws.vault import Vault
 from components.aws.web_firewall import WebFirewall
+from components.dashboards import Dashboards
 from components.queue_access import QueueAccess
 from infra.plan.aws.buckets import LOGS
 from infra.plan.aws.cluster_roles import NODE
@@ -22,13 +22,14 @@ from infra.plan.aws.ways_in import LoadBalancerPlan
 from infra.plan.digests import MANAGED_QUEUE
 
 
-class ClusterServices(pulumi.ComponentResource):
-    """Creates classes of disks, the secrets' store, ways in, monitoring, and Karpenter where it adds nodes.
+class ClusterServices:
+    """Classes of disks, the secrets' store, ways in, monitoring, and Karpenter where it adds nodes: components each.
 
     Args of note:
         values: of the stack's secrets, by name.
         addons: software of others that this works with: External Secrets, the load balancer controller.
         namespaces: of the platform.
+        providers: of the account and of the cluster.
 
     Attributes of note:
         disks: what must be there before a volume is asked for.
@@ -38,21 +39,19 @@ class ClusterServices(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
         account: Account,
         values: Mapping[str, Output[str]],
         *,
         addons: Sequence[Resource],
         namespaces: Resource,
-        opts: ResourceOptions | None = None,
+        providers: Sequence[ProviderResource],
     ) -> None:
-        super().__init__("moorage:components:ClusterServices", name, {}, opts)
         self._account, self._plan = account, account.plan
-        self._inside = ResourceOptions(parent=self)
-        self._after = ResourceOptions(parent=self, depends_on=[namespaces])
+        self._providers = list(providers)
+        self._inside = self._after([])
         self.disks = self._disks()
         self._karpenter()
-        self.queue = self._queue()
+        self.queue = self._queue(namespaces)
         self.vault = Vault(
             "vault",
             self._plan.vault,
@@ -62,14 +61,18 @@ class ClusterServices(pulumi.ComponentResource):
             opts=self._inside,
         )
         self.name_servers = self._ways_in([*addons, namespaces])
+        dashboards = self._plan.monitoring.dashboards
+        Dashboards("dashboards", dashboards, self._plan.monitoring.namespace, self._after([namespaces]))
         Monitoring(
             "monitoring",
             self._plan.monitoring,
             data_key=account.keys.arn("data"),
             log_key=account.keys.arn("logs"),
-            opts=ResourceOptions(parent=self, depends_on=[namespaces, *self.disks]),
+            opts=self._after([namespaces, *self.disks]),
         )
-        self.register_outputs({"name_servers": self.name_servers})
+
+    def _after(self, others: Sequence[Resource]) -> ResourceOptions:
+        return ResourceOptions(providers=self._providers, depends_on=others)
 
     def _disks(self) -> Sequence[Resource]:
         key = self._account.keys.arn("data")
@@ -98,7 +101,7 @@ class ClusterServices(pulumi.ComponentResource):
                 opts=self._inside,
             )
 
-    def _queue(self) -> QueueAccess | None:
+    def _queue(self, namespaces: Resource) -> QueueAccess | None:
         if self._plan.queue is None:
             return None
         queue = ManagedQueue(
@@ -109,7 +112,7 @@ class ClusterServices(pulumi.ComponentResource):
             clients=self._account.cluster.security_group,
             key_arn=self._account.keys.arn("data"),
             logs_key_arn=self._account.keys.arn("logs"),
-            opts=self._after,
+            opts=self._after([namespaces]),
         )
         return QueueAccess(queue.address, queue.worker_key, queue.address_hash, MANAGED_QUEUE, queue.access)
 

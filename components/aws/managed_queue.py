@@ -110,7 +110,8 @@ class ManagedQueue(pulumi.ComponentResource):
 
     def _password(self, role: str) -> Output[str]:
         name = f"{self._name}-{role}"
-        return RandomPassword(name, length=PASSWORD_CHARACTERS, special=False, opts=self._inside).result
+        made = RandomPassword(name, length=PASSWORD_CHARACTERS, special=False, opts=self._inside)
+        return Output.secret(made.result)
 
     def _user_group(self, own: Sequence[CacheUserPlan], passwords: Mapping[str, Output[str]]) -> UserGroup:
         """The platform's own users; workers join one by one, so that an endpoint's coming is its own affair."""

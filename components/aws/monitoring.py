@@ -13,7 +13,6 @@ from pulumi_kubernetes.core.v1 import ConfigMap, Namespace, Secret
 from pulumi_kubernetes.helm.v3 import Release
 from pulumi_random import RandomPassword
 
-from components.dashboards import Dashboards
 from infra.plan.aws.monitoring import (
     GRAFANA_SECRET,
     GRAFANA_USER,
@@ -34,7 +33,7 @@ PRIVILEGED = {f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("a
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Creates dashboards and rules, and where the stack says so what reads them.
+    """Creates rules, and where the stack says so what reads them.
 
     `data_key` and `log_key` are ARNs. Assumes the platform's namespace and, with a workspace, the role of
     Prometheus and its binding, which the pods must find when they start.
@@ -52,7 +51,6 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("moorage:components:Monitoring", name, {}, opts)
         self._name = name
         self._plan = plan
-        Dashboards(f"{name}-dashboards", plan.dashboards, plan.namespace, ResourceOptions(parent=self))
         workspace = self._workspace(plan.workspace, data_key, log_key) if plan.workspace else None
         stack = self._stack(plan.stack, workspace) if plan.stack else None
         self._rules(stack)

@@ -1,25 +1,23 @@
-"""AWS WAF before the public load balancer."""
+"""AWS WAF before the public load balancer.
+
+Resources are registered by their tokens here: importing the SDK's classes of WAF takes as long as those of all other
+services together. Their inputs are held against those classes by tests.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 import pulumi
-from pulumi import Input, ResourceOptions
-from pulumi_aws.wafv2._inputs import (
-    WebAclDefaultActionAllowArgs,
-    WebAclDefaultActionArgs,
-    WebAclRuleArgs,
-    WebAclRuleOverrideActionArgs,
-    WebAclRuleOverrideActionNoneArgs,
-    WebAclRuleStatementArgs,
-    WebAclRuleStatementManagedRuleGroupStatementArgs,
-    WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideActionToUseArgs,
-    WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideActionToUseCountArgs,
-    WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideArgs,
-    WebAclRuleVisibilityConfigArgs,
-    WebAclVisibilityConfigArgs,
-)
-from pulumi_aws.wafv2.web_acl import WebAcl
-from pulumi_aws.wafv2.web_acl_association import WebAclAssociation
+from pulumi import CustomResource, Input, Output, ResourceOptions
 
 from infra.plan.aws.web_firewall import RuleGroup, WebFirewallPlan
+
+
+class _WebAcl(CustomResource):
+    arn: Output[str]
+
+    def __init__(self, name: str, inputs: Mapping[str, Any], opts: ResourceOptions) -> None:
+        super().__init__("aws:wafv2/webAcl:WebAcl", name, {**inputs, "arn": None}, opts)
 
 
 class WebFirewall(pulumi.ComponentResource):
@@ -34,49 +32,44 @@ class WebFirewall(pulumi.ComponentResource):
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("moorage:components:WebFirewall", name, {}, opts)
-        acl = WebAcl(
+        inside = ResourceOptions(parent=self)
+        acl = _WebAcl(
             f"{name}-acl",
-            name=plan.acl_name,
-            scope="REGIONAL",
-            default_action=WebAclDefaultActionArgs(allow=WebAclDefaultActionAllowArgs()),
-            rules=[_rule(at, group) for at, group in enumerate(plan.groups)],
-            visibility_config=WebAclVisibilityConfigArgs(
-                cloudwatch_metrics_enabled=True, metric_name=plan.acl_name, sampled_requests_enabled=True
-            ),
-            tags=dict(plan.tags),
-            opts=ResourceOptions(parent=self),
+            {
+                "name": plan.acl_name,
+                "scope": "REGIONAL",
+                "defaultAction": {"allow": {}},
+                "rules": [_rule(at, group) for at, group in enumerate(plan.groups)],
+                "visibilityConfig": _visible(plan.acl_name),
+                "tags": dict(plan.tags),
+            },
+            inside,
         )
-        WebAclAssociation(
+        CustomResource(
+            "aws:wafv2/webAclAssociation:WebAclAssociation",
             f"{name}-association",
-            resource_arn=load_balancer_arn,
-            web_acl_arn=acl.arn,
-            opts=ResourceOptions(parent=self),
+            {"resourceArn": load_balancer_arn, "webAclArn": acl.arn},
+            inside,
         )
         self.register_outputs({"acl_arn": acl.arn})
 
 
-def _rule(priority: int, group: RuleGroup) -> WebAclRuleArgs:
-    return WebAclRuleArgs(
-        name=group.name,
-        priority=priority,
-        override_action=WebAclRuleOverrideActionArgs(none=WebAclRuleOverrideActionNoneArgs()),
-        statement=WebAclRuleStatementArgs(
-            managed_rule_group_statement=WebAclRuleStatementManagedRuleGroupStatementArgs(
-                name=group.name,
-                vendor_name="AWS",
-                rule_action_overrides=[_only_count(rule) for rule in group.counted],
-            )
-        ),
-        visibility_config=WebAclRuleVisibilityConfigArgs(
-            cloudwatch_metrics_enabled=True, metric_name=group.name, sampled_requests_enabled=True
-        ),
-    )
+def _rule(priority: int, group: RuleGroup) -> dict[str, Any]:
+    overrides = [{"name": rule, "actionToUse": {"count": {}}} for rule in group.counted]
+    return {
+        "name": group.name,
+        "priority": priority,
+        "overrideAction": {"none": {}},
+        "statement": {
+            "managedRuleGroupStatement": {
+                "name": group.name,
+                "vendorName": "AWS",
+                "ruleActionOverrides": overrides,
+            }
+        },
+        "visibilityConfig": _visible(group.name),
+    }
 
 
-def _only_count(rule: str) -> WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideArgs:
-    return WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideArgs(
-        name=rule,
-        action_to_use=WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideActionToUseArgs(
-            count=WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideActionToUseCountArgs()
-        ),
-    )
+def _visible(metric: str) -> dict[str, Any]:
+    return {"cloudwatchMetricsEnabled": True, "metricName": metric, "sampledRequestsEnabled": True}

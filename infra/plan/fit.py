@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from infra.plan.aws.fit import account_findings
 from infra.spec.model import Endpoint, Spec
 from infra.spec.source import Finding
 from infra.spec.stack import Stack
@@ -15,6 +16,8 @@ def fit_findings(spec: Spec, stack: Stack) -> Iterator[Finding]:
     for at, endpoint in enumerate(spec.endpoints):
         for check in (_image, _volumes):
             yield from check(endpoint, ("endpoints", at), spec, stack)
+    if stack.aws is not None:
+        yield from account_findings(spec, stack.aws)
     if stack.secrets == "pulumi" and stack.aws is None:
         for name, secret in spec.secrets.items():
             if secret.aws_secret is not None:

@@ -48,7 +48,9 @@ def plan_platform(specs: Specs, stack: Stack, name: str) -> Plan:
     image = runtime_image(specs, stack)
     groups = node_groups(spec.endpoints, stack.nodes)
     endpoints = plan_endpoints(specs, stack, {group.hardware: group for group in groups})
-    account = plan_aws(specs, stack, aws, scope, groups, endpoints) if aws and scope else None
+    account = (
+        plan_aws(specs, stack, aws, scope, groups=groups, endpoints=endpoints) if aws and scope else None
+    )
     return Plan(
         stack=name,
         account=account_record(spec),

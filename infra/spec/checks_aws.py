@@ -36,6 +36,7 @@ def aws_findings(settings: Stack) -> Iterator[Finding]:
             "Add `moorage:context: …` of your kubeconfig.",
         )
         yield Finding(("aws", "cluster", "existing"), what, mend, "stack-key")
+    yield from _scraper(settings, aws)
     for check in _CHECKS:
         yield from check(aws)
 
@@ -45,6 +46,13 @@ def _made_itself(settings: Stack) -> Iterator[Finding]:
         if getattr(settings, key) != Stack.model_fields[key].get_default():
             what = "the AWS backend makes it itself."
             yield Finding((key,), what, "Remove it; its place is under moorage:aws.", "stack-made")
+
+
+def _scraper(settings: Stack, aws: Aws) -> Iterator[Finding]:
+    """Exporters look at their node, which the platform's own namespace forbids."""
+    if aws.monitoring.prometheus != "present" and settings.network.scraper_namespace == settings.namespace:
+        what, mend = "Prometheus needs a namespace of its own.", "Write for example monitoring."
+        yield Finding(("network", "scraper_namespace"), what, mend, "stack-key")
 
 
 def _network(aws: Aws) -> Iterator[Finding]:

@@ -90,6 +90,9 @@ CODES: Mapping[str, str] = MappingProxyType(
         "secret-source": "A secret whose value lives where the stack does not look.",
         "image-missing": "An endpoint without an image for the cluster.",
         "storage-shared": "A volume that several replicas need at once.",
+        "queue-users": "More endpoints than a managed queue has users for.",
+        "subnets-missing": "A public endpoint where the stack has no public subnets.",
+        "secret-region": "An entry of AWS Secrets Manager in another region than the stack's.",
         # Templates and folders.
         "template-field": "A default that only an endpoint itself may set.",
         "template-schema": "An input schema that is not one of an object.",

@@ -11,6 +11,21 @@ from infra.spec.load_stack import load_stack
 STACK = "config:\n  moorage:backend: kubernetes\n  moorage:domain: models.example.com\n"
 REGISTRY = "  moorage:images: {registry: ghcr.io/acme}\n"
 EXTERNAL = "  moorage:secrets: external\n  moorage:secret_store: {name: vault}\n"
+AWS = """config:
+  moorage:backend: aws
+  moorage:domain: models.example.com
+  moorage:context: shared
+  moorage:aws:
+    account: "123456789012"
+    region: eu-central-1
+    queue: {}
+    network:
+      existing:
+        vpc: vpc-0123456789abcdef0
+        cidr: 10.0.0.0/16
+        private_subnets: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
+    cluster: {existing: {name: shared, security_group: sg-0123456789abcdef0}}
+"""
 SECRETS = """account: acme
 registries:
   ghcr: {server: ghcr.io, username: bot, password: {secret: login}}
@@ -34,10 +49,17 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def faults(project: Path, endpoints: str, stack: str = "", values: frozenset[str] = frozenset()) -> list[str]:
+def faults(
+    project: Path,
+    endpoints: str,
+    stack: str = "",
+    values: frozenset[str] = frozenset(),
+    *,
+    head: str = STACK,
+) -> list[str]:
     """What does not fit, as a user reads it."""
     (project / "endpoints.yaml").write_text(endpoints)
-    settings = load_stack(STACK + stack, "stacks/Pulumi.prod.yaml").settings
+    settings = load_stack(head + stack, "stacks/Pulumi.prod.yaml").settings
     try:
         check_fit(project, read_specs(project), settings, values)
     except SpecError as error:
@@ -111,7 +133,7 @@ def test_secrets_that_live_elsewhere_need_no_value(project: Path, stack: str) ->
 
 
 def test_all_that_does_not_fit_is_told_at_once(project: Path) -> None:
-    """Four faults, one run."""
+    """Three faults, one run; a secret in a place where nobody looks is one fault."""
     text = (
         "account: a\nsecrets:\n  one: {aws_secret: x}\nendpoints:\n  - name: mine\n    python: code\n"
         "    replicas: {max: 2}\n    volumes: {cache: 1Gi}\n    secrets: {KEY: one}\n"
@@ -119,4 +141,45 @@ def test_all_that_does_not_fit_is_told_at_once(project: Path) -> None:
 
     codes = [line.rpartition("[")[2].rstrip("]") for line in faults(project, text) if line.startswith("  ")]
 
-    assert codes == ["secret-unset", "secret-source", "image-missing", "storage-shared"]
+    assert codes == ["secret-source", "image-missing", "storage-shared"]
+
+
+def test_account_settles_what_endpoints_ask_for(project: Path) -> None:
+    """Images, shared volumes and entries of Secrets Manager need no setting there."""
+    text = (
+        "account: a\nsecrets:\n  db: {aws_secret: prod/db}\nendpoints:\n  - name: mine\n    python: code\n"
+        "    ingress: private\n    replicas: {max: 2}\n    volumes: {cache: 5Gi}\n    secrets: {DB: db}\n"
+    )
+
+    assert faults(project, text, head=AWS) == []
+
+
+def test_public_endpoint_needs_public_subnets_of_a_network_that_is_there(project: Path) -> None:
+    """Nobody else could say where its load balancer goes."""
+    text = "account: a\nendpoints:\n  - name: mine\n    image: acme/mine:1\n"
+
+    assert faults(project, text, head=AWS) == [
+        "endpoints.yaml:3: endpoints[0]: the stack names no public subnets, so it has no public load balancer.",
+        "  Write ingress: private, or add aws.network.existing.public_subnets to the stack.  [subnets-missing]",
+    ]
+
+
+def test_entry_of_another_region_is_no_secret_of_the_stack(project: Path) -> None:
+    """External Secrets reads in one region."""
+    entry = "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/db-AbCdEf"
+    text = (
+        f"account: a\nsecrets:\n  db: {{aws_secret: '{entry}'}}\nendpoints:\n  - name: mine\n"
+        "    image: acme/mine:1\n    ingress: private\n    secrets: {DB: db}\n"
+    )
+
+    assert faults(project, text, head=AWS)[1].endswith("[secret-region]")
+
+
+def test_managed_queue_has_users_for_so_many_endpoints(project: Path) -> None:
+    """A group of users is bounded by AWS."""
+    many = "".join(f"  - name: e{at}\n    image: acme/mine:1\n    ingress: private\n" for at in range(97))
+
+    told = faults(project, f"account: a\nendpoints:\n{many}", head=AWS)
+
+    assert "endpoints[96]" in told[0]
+    assert told[1].endswith("[queue-users]")

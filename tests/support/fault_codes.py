@@ -24,5 +24,15 @@ STACK_FILE = frozenset(
     }
 )
 """Of `stacks/Pulumi.<stack>.yaml` alone."""
-FIT = frozenset({"image-missing", "secret-source", "secret-unset", "storage-shared"})
+FIT = frozenset(
+    {
+        "image-missing",
+        "queue-users",
+        "secret-region",
+        "secret-source",
+        "secret-unset",
+        "storage-shared",
+        "subnets-missing",
+    }
+)
 """Of endpoints.yaml held against a stack."""

@@ -78,6 +78,7 @@ def plan_aws(
     stack: Stack,
     aws: Aws,
     scope: Scope,
+    *,
     groups: tuple[NodeGroupPlan, ...],
     endpoints: tuple[EndpointPlan, ...],
 ) -> AwsPlan:
@@ -111,7 +112,14 @@ def plan_aws(
         disk_class=plan_disk_class(scope),
         images=plan_image_registry(scope, _references(endpoints)),
         vault=plan_vault(scope, specs.spec, used_secrets(specs.spec)),
-        addons=_addons(stack, aws, scope, balancers, node_groups, grace, groups),
+        addons=_addons(
+            stack,
+            aws,
+            scope,
+            autoscaler_chart(scope, aws, node_groups, grace) if node_groups else None,
+            has_balancers=bool(balancers),
+            has_gpus=any(group.gpus for group in groups),
+        ),
         domain=plan_domain(scope, aws, balancers),
         balancers=balancers,
         firewall=plan_web_firewall(scope, aws, balancers),
@@ -149,10 +157,10 @@ def _addons(
     stack: Stack,
     aws: Aws,
     scope: Scope,
-    balancers: tuple[LoadBalancerPlan, ...],
-    node_groups: tuple[ManagedGroupPlan, ...],
-    grace_seconds: int,
-    groups: tuple[NodeGroupPlan, ...],
+    autoscaler: AddonPlan | None,
+    *,
+    has_balancers: bool,
+    has_gpus: bool,
 ) -> tuple[AddonPlan, ...]:
     """Those of any cluster, and those that only this backend has; a device plugin as this backend's nodes want it."""
     others = stack.addons.model_copy(update=dict.fromkeys(_OWN_FORM, "present"))
@@ -160,11 +168,11 @@ def _addons(
     if stack.addons.external_secrets == "install":
         found.append(external_secrets())
     if stack.addons.nvidia_device_plugin == "install" or aws.gpu_operator:
-        found += gpu_charts(aws, has_gpus=any(group.gpus for group in groups))
-    if stack.addons.load_balancer_controller == "install" and balancers:
+        found += gpu_charts(aws, has_gpus=has_gpus)
+    if stack.addons.load_balancer_controller == "install" and has_balancers:
         found.append(load_balancer_controller(scope))
-    if stack.addons.cluster_autoscaler == "install" and node_groups:
-        found.append(autoscaler_chart(scope, aws, node_groups, grace_seconds))
+    if stack.addons.cluster_autoscaler == "install" and autoscaler is not None:
+        found.append(autoscaler)
     return tuple(sorted(found, key=lambda addon: addon.name))
 
 

@@ -237,9 +237,6 @@ def test_nothing_but_files_is_made_where_prometheus_is_there_already(made: dict[
     assert files == dict.fromkeys(
         (
             "present-alerts",
-            "present-dashboards-dashboard-endpoint",
-            "present-dashboards-dashboard-endpoints",
-            "present-dashboards-dashboard-gpus",
             "present-limits-embed",
         ),
         "ConfigMap",
