@@ -75,3 +75,13 @@ def items(value: Any) -> list[Any]:
     if value is None or value == UNKNOWN:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def blocks(value: Any) -> list[Mapping[str, Any]]:
+    """The same of what has keys of its own; what has none is left out."""
+    return [each for each in items(value) if isinstance(each, Mapping)]
+
+
+def texts(value: Any) -> set[str]:
+    """The same of text, each once."""
+    return {each for each in items(value) if isinstance(each, str)}

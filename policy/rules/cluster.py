@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from policy.rule import ResourceRule
 from policy.rules.pods import pod_of
-from policy.seen import Seen, at, items
+from policy.seen import Seen, at, blocks, texts
 
 RBAC = "kubernetes:rbac.authorization.k8s.io/v1:"
 ESCALATING = {"bind", "escalate", "impersonate"}
@@ -27,10 +27,10 @@ POD_MAKERS = {
 def _wide_roles(seen: Seen) -> Iterator[str]:
     if seen.type not in {f"{RBAC}Role", f"{RBAC}ClusterRole"}:
         return
-    for rule in items(seen.inputs.get("rules")):
-        verbs, resources = set(items(rule.get("verbs"))), set(items(rule.get("resources")))
+    for rule in blocks(seen.inputs.get("rules")):
+        verbs, resources = texts(rule.get("verbs")), texts(rule.get("resources"))
         what = ", ".join(sorted(resources))
-        if "*" in verbs | resources | set(items(rule.get("apiGroups"))):
+        if "*" in verbs | resources | texts(rule.get("apiGroups")):
             yield f"allows by a wildcard ({what})."
         if verbs & ESCALATING:
             yield f"lets one become more than one is ({', '.join(sorted(verbs & ESCALATING))})."
@@ -47,7 +47,7 @@ def _admins(seen: Seen) -> Iterator[str]:
 
 
 def _nowhere(seen: Seen) -> Iterator[str]:
-    if pod_of(seen) is not None and at(seen.inputs, "metadata", "namespace") in {None, "", "default"}:
+    if pod_of(seen) is not None and at(seen.inputs, "metadata", "namespace") in (None, "", "default"):
         yield "lives in the namespace `default`."
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from policy.rule import Breach, ResourceRule, StackRule
-from policy.seen import UNKNOWN, Seen, Subject, at, is_on, items
+from policy.seen import UNKNOWN, Seen, Subject, at, is_on, items, texts
 
 BUCKET = "aws:s3/bucket:Bucket"
 BUCKET_ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
@@ -24,7 +24,7 @@ def _given(*path: str) -> Callable[[Mapping[str, Any]], bool]:
 def _encrypts_secrets(inputs: Mapping[str, Any]) -> bool:
     config = at(inputs, "encryptionConfig")
     return config == UNKNOWN or (
-        "secrets" in items(at(config, "resources")) and _given("provider", "keyArn")(config)
+        "secrets" in texts(at(config, "resources")) and _given("provider", "keyArn")(config)
     )
 
 
@@ -42,7 +42,7 @@ STORES: Mapping[str, tuple[Demand, ...]] = {
     "aws:ecr/repository:Repository": (
         (
             "is not encrypted by KMS (encryptionConfigurations).",
-            lambda inputs: at(inputs, "encryptionConfigurations", "encryptionType") in {"KMS", UNKNOWN},
+            lambda inputs: at(inputs, "encryptionConfigurations", "encryptionType") in ("KMS", UNKNOWN),
         ),
     ),
     "aws:efs/fileSystem:FileSystem": (

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.rule import ResourceRule
-from policy.seen import Seen, items
+from policy.seen import Seen, blocks, texts
 
 IDENTITY = {
     "aws:iam/policy:Policy",
@@ -50,7 +50,7 @@ def statements(document: Any) -> list[Mapping[str, Any]]:
             return []
     if not isinstance(document, Mapping):
         return []
-    return [each for each in items(document.get("Statement")) if each.get("Effect") == "Allow"]
+    return [each for each in blocks(document.get("Statement")) if each.get("Effect") == "Allow"]
 
 
 def _identity_statements(seen: Seen) -> list[Mapping[str, Any]]:
@@ -59,7 +59,7 @@ def _identity_statements(seen: Seen) -> list[Mapping[str, Any]]:
 
 def _wildcard_actions(seen: Seen) -> Iterator[str]:
     for statement in _identity_statements(seen):
-        wide = sorted(each for each in items(statement.get("Action")) if "*" in each)
+        wide = sorted(each for each in texts(statement.get("Action")) if "*" in each)
         if wide or "NotAction" in statement:
             yield f"statement {_sid(statement)} allows {', '.join(wide) or 'all but some actions'}."
 
@@ -68,9 +68,9 @@ def _wildcard_resources(seen: Seen) -> Iterator[str]:
     for statement in _identity_statements(seen):
         if "NotResource" in statement:
             yield f"statement {_sid(statement)} allows all but some resources."
-        if not any(_is_everything(each) for each in items(statement.get("Resource"))):
+        if not any(_is_everything(each) for each in texts(statement.get("Resource"))):
             continue
-        narrow = sorted(each for each in items(statement.get("Action")) if not _knows_no_resource(each))
+        narrow = sorted(each for each in texts(statement.get("Action")) if not _knows_no_resource(each))
         if narrow:
             yield f"statement {_sid(statement)} allows {', '.join(narrow)} on every resource."
 
@@ -89,13 +89,13 @@ def _sid(statement: Mapping[str, Any]) -> str:
 
 
 def _wide_managed_policies(seen: Seen) -> Iterator[str]:
-    attached = []
+    attached: set[str] = set()
     if seen.type == "aws:iam/rolePolicyAttachment:RolePolicyAttachment":
-        attached = items(seen.inputs.get("policyArn"))
+        attached = texts(seen.inputs.get("policyArn"))
     elif seen.type == "aws:iam/role:Role":
-        attached = items(seen.inputs.get("managedPolicyArns"))
-    for arn in attached:
-        if isinstance(arn, str) and (arn.endswith(TOO_WIDE) or arn.endswith("FullAccess")):
+        attached = texts(seen.inputs.get("managedPolicyArns"))
+    for arn in sorted(attached):
+        if arn.endswith((*TOO_WIDE, "FullAccess")):
             yield f"has {arn.rpartition('/')[2]}."
 
 
@@ -110,7 +110,7 @@ def _open_policies(seen: Seen) -> Iterator[str]:
 
 def _is_anybody(principal: Any) -> bool:
     if isinstance(principal, Mapping):
-        return any("*" in items(value) for value in principal.values())
+        return any("*" in texts(value) for value in principal.values())
     return bool(principal == "*")
 
 

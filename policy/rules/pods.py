@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.rule import ResourceRule
-from policy.seen import MASK, UNKNOWN, Seen, at, is_on, items
+from policy.seen import MASK, UNKNOWN, Seen, at, blocks, is_on, texts
 
 KUBERNETES = "kubernetes:"
 HOST_SWITCHES = ("hostNetwork", "hostPID", "hostIPC")
@@ -39,36 +39,36 @@ def pod_of(seen: Seen) -> Mapping[str, Any] | None:
 def containers(seen: Seen) -> list[Mapping[str, Any]]:
     """Every container of a workload."""
     pod = pod_of(seen) or {}
-    return [each for kind in CONTAINERS for each in items(pod.get(kind))]
+    return [each for kind in CONTAINERS for each in blocks(pod.get(kind))]
 
 
 def _privileged(seen: Seen) -> Iterator[str]:
     for container in containers(seen):
-        context = container.get("securityContext") or {}
-        if is_on(context.get("privileged")):
-            yield f"runs {container['name']} privileged."
-        if context.get("allowPrivilegeEscalation") is not False:
-            yield f"lets {container['name']} gain privileges (allowPrivilegeEscalation)."
-        added = set(items(at(context, "capabilities", "add"))) - ADDED_SAFELY
+        name, context = container.get("name"), container.get("securityContext")
+        if at(context, "privileged") is True:
+            yield f"runs {name} privileged."
+        if at(context, "allowPrivilegeEscalation") not in (False, UNKNOWN):
+            yield f"lets {name} gain privileges (allowPrivilegeEscalation)."
+        added = texts(at(context, "capabilities", "add")) - ADDED_SAFELY
         if added:
-            yield f"gives {container['name']} the capabilities {', '.join(sorted(added))}."
+            yield f"gives {name} the capabilities {', '.join(sorted(added))}."
 
 
 def _on_the_host(seen: Seen) -> Iterator[str]:
     pod = pod_of(seen) or {}
     yield from (f"shares the node's own ({switch})." for switch in HOST_SWITCHES if is_on(pod.get(switch)))
-    for volume in items(pod.get("volumes")):
+    for volume in blocks(pod.get("volumes")):
         if volume.get("hostPath"):
-            yield f"mounts a folder of the node ({volume['name']})."
+            yield f"mounts a folder of the node ({volume.get('name')})."
     for container in containers(seen):
-        if any(port.get("hostPort") for port in items(container.get("ports"))):
-            yield f"opens a port of the node ({container['name']})."
+        if any(port.get("hostPort") for port in blocks(container.get("ports"))):
+            yield f"opens a port of the node ({container.get('name')})."
 
 
 def _moving_images(seen: Seen) -> Iterator[str]:
     for container in containers(seen):
         image = container.get("image")
-        if image is None or image == UNKNOWN or "@sha256:" in image:
+        if not isinstance(image, str) or image == UNKNOWN or "@sha256:" in image:
             continue
         tag = image.rpartition("/")[2].partition(":")[2]
         if tag in {"", "latest"}:
@@ -79,24 +79,24 @@ def _unbounded_pods(seen: Seen) -> Iterator[str]:
     for container in containers(seen):
         missing = [key for key in ("cpu", "memory") if not at(container, "resources", "limits", key)]
         if missing:
-            yield f"bounds neither by {' nor by '.join(missing)} what {container['name']} takes."
+            yield f"bounds neither by {' nor by '.join(missing)} what {container.get('name')} takes."
 
 
 def _default_accounts(seen: Seen) -> Iterator[str]:
     pod = pod_of(seen)
-    if pod is not None and pod.get("serviceAccountName") in {None, "", "default"}:
+    if pod is not None and pod.get("serviceAccountName") in (None, "", "default"):
         yield "has the identity of all that have none of their own."
 
 
 def _clear_secrets(seen: Seen) -> Iterator[str]:
     if seen.type == "kubernetes:core/v1:ConfigMap":
-        for key, value in sorted((seen.inputs.get("data") or {}).items()):
-            if _is_secret(key, value):
-                yield f"holds a secret in clear (data.{key})."
+        for data in blocks(seen.inputs.get("data")):
+            secret = sorted(key for key, value in data.items() if _is_secret(key, value))
+            yield from (f"holds a secret in clear (data.{key})." for key in secret)
     for container in containers(seen):
-        for variable in items(container.get("env")):
-            if _is_secret(variable["name"], variable.get("value")):
-                yield f"tells {container['name']} a secret in clear ({variable['name']})."
+        for variable in blocks(container.get("env")):
+            if _is_secret(str(variable.get("name")), variable.get("value")):
+                yield f"tells {container.get('name')} a secret in clear ({variable.get('name')})."
 
 
 def _is_secret(name: str, value: Any) -> bool:

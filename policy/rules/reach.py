@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.rule import Breach, ResourceRule, StackRule
-from policy.seen import ANYWHERE, UNKNOWN, Seen, Subject, at, is_on, items
+from policy.seen import ANYWHERE, UNKNOWN, Seen, Subject, at, blocks, is_on, texts
 
 BUCKET = "aws:s3/bucket:Bucket"
 BUCKET_BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
@@ -30,7 +30,7 @@ CLUSTER_LOGS = {"api", "audit", "authenticator", "controllerManager", "scheduler
 
 def _public_buckets(subject: Subject) -> Iterator[Breach]:
     for bucket in subject.of(BUCKET):
-        if bucket.inputs.get("acl") in PUBLIC_ACLS:
+        if texts(bucket.inputs.get("acl")) & PUBLIC_ACLS:
             yield Breach(bucket.key, f"is {bucket.inputs['acl']}.")
         blocks = list(subject.beside(bucket, BUCKET_BLOCK))
         if not blocks:
@@ -69,7 +69,7 @@ def _open_groups(subject: Subject) -> Iterator[Breach]:
         if key.startswith(GROUP)
     }
     for group in subject.of(GROUP):
-        for ingress in items(group.inputs.get("ingress")):
+        for ingress in blocks(group.inputs.get("ingress")):
             yield from _too_open(group.key, ingress, is_web=group.key in public)
     for rule in subject.of(*GROUP_RULES):
         if rule.inputs.get("type", "ingress") == "ingress":
@@ -77,9 +77,8 @@ def _open_groups(subject: Subject) -> Iterator[Breach]:
 
 
 def _too_open(key: str, rule: Mapping[str, Any], *, is_web: bool) -> Iterator[Breach]:
-    ranges = {*items(rule.get("cidrIpv4")), *items(rule.get("cidrIpv6"))}
-    ranges |= {*items(rule.get("cidrBlocks")), *items(rule.get("ipv6CidrBlocks"))}
-    if not ranges & ANYWHERE:
+    ranges = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")
+    if not any(texts(rule.get(key)) & ANYWHERE for key in ranges):
         return
     ports = rule.get("fromPort"), rule.get("toPort")
     if is_web and ports[0] == ports[1] and ports[0] in WEB_PORTS:
@@ -96,9 +95,9 @@ def _old_metadata(seen: Seen) -> Iterator[str]:
         tokens, hops = "httpTokens", "httpPutResponseHopLimit"
     else:
         return
-    if at(options, tokens) not in {"required", UNKNOWN}:
+    if at(options, tokens) not in ("required", UNKNOWN):
         yield "answers version 1 of the metadata service (httpTokens)."
-    if at(options, hops) not in {1, UNKNOWN}:
+    if at(options, hops) not in (1, UNKNOWN):
         yield "lets pods reach the metadata service (httpPutResponseHopLimit)."
 
 
@@ -109,8 +108,8 @@ def _cluster_endpoint(seen: Seen) -> Iterator[str]:
         yield "is not reached inside the VPC (endpointPrivateAccess)."
     if at(seen.inputs, "vpcConfig", "endpointPublicAccess") is False:
         return
-    ranges = items(at(seen.inputs, "vpcConfig", "publicAccessCidrs"))
-    if not ranges or set(ranges) & ANYWHERE:
+    ranges = at(seen.inputs, "vpcConfig", "publicAccessCidrs")
+    if not ranges or texts(ranges) & ANYWHERE:
         yield "is reached by the whole internet (endpointPublicAccess, publicAccessCidrs)."
 
 
@@ -118,9 +117,10 @@ def _cluster_access(seen: Seen) -> Iterator[str]:
     if seen.type != "aws:eks/cluster:Cluster":
         return
     mode = at(seen.inputs, "accessConfig", "authenticationMode")
-    if mode not in {"API", UNKNOWN}:
+    if mode not in ("API", UNKNOWN):
         yield f"takes identities from a ConfigMap (authenticationMode is {mode})."
-    missing = CLUSTER_LOGS - set(items(seen.inputs.get("enabledClusterLogTypes")))
+    logged = seen.inputs.get("enabledClusterLogTypes")
+    missing = set() if logged == UNKNOWN else CLUSTER_LOGS - texts(logged)
     if missing:
         yield f"does not log {', '.join(sorted(missing))} (enabledClusterLogTypes)."
 
@@ -128,13 +128,13 @@ def _cluster_access(seen: Seen) -> Iterator[str]:
 def _listeners(seen: Seen) -> Iterator[str]:
     if seen.type != "aws:lb/listener:Listener":
         return
-    if seen.inputs.get("protocol") in {"HTTPS", "TLS"}:
+    if seen.inputs.get("protocol") in ("HTTPS", "TLS"):
         policy = seen.inputs.get("sslPolicy")
         if policy != UNKNOWN and not str(policy).startswith(TLS_POLICIES):
             yield f"takes TLS below 1.2 (sslPolicy is {policy})."
         return
     redirect = at(seen.inputs, "defaultActions", "redirect", "protocol")
-    if redirect not in {"HTTPS", UNKNOWN}:
+    if redirect not in ("HTTPS", UNKNOWN):
         yield "answers without TLS."
 
 

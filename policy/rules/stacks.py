@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.rule import STACK, Breach, ResourceRule, StackRule
-from policy.seen import UNKNOWN, Seen, Subject, items
+from policy.seen import UNKNOWN, Seen, Subject, blocks
 
 REQUIRED_TAGS = ("moorage:managed-by", "moorage:stack")
 """By these roles and budgets tell a stack's resources from all others."""
@@ -86,7 +86,7 @@ def _tags(seen: Seen) -> Mapping[str, Any] | None:
         return None
     if isinstance(tags, Mapping):
         return tags
-    return {each.get("key"): each.get("value") for each in items(tags)}
+    return {str(each.get("key")): each.get("value") for each in blocks(tags)}
 
 
 def _missing_tags(seen: Seen) -> Iterator[str]:

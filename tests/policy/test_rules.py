@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from infra.plan.bounds import Bounds
 from policy.rule import STACK, Finding, StackRule, judge
@@ -15,6 +17,7 @@ from policy.rules import RULES
 from policy.rules.stacks import REQUIRED_TAGS, WITHOUT_TAGS
 from policy.seen import MASK, UNKNOWN, Seen, Subject
 
+ROOT = Path(__file__).parent.parent.parent
 SDK = Path(str(distribution("pulumi_aws").locate_file("pulumi_aws")))
 IDS = {rule.id: rule for rule in RULES}
 BUCKET = Seen("aws:s3/bucket:Bucket", "results", {})
@@ -472,6 +475,45 @@ def test_value_that_is_not_known_yet_counts_as_set() -> None:
     policy = one("aws:iam/rolePolicy:RolePolicy", policy=UNKNOWN)
 
     assert judge(RULES, Subject((*group, *policy))) == ()
+
+
+def _vocabulary() -> list[str]:
+    """Every key that a rule looks for."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "policy/rules").glob("*.py"))
+    return sorted(set(re.findall(r'"([A-Za-z]+)"', sources)))
+
+
+TYPES = sorted({seen.type for _, bad, good in CASES for seen in (*bad, *good)})
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from(["", "*", "x", UNKNOWN, MASK, '{"Statement": 1}']),
+)
+INPUTS = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(_vocabulary()), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    kind=st.sampled_from(TYPES),
+    inputs=st.dictionaries(st.sampled_from(_vocabulary()), INPUTS, max_size=5),
+    beside=st.sampled_from(TYPES),
+    other=st.dictionaries(st.sampled_from(_vocabulary()), INPUTS, max_size=5),
+)
+def test_no_rule_fails_on_inputs_of_any_shape(
+    kind: str, inputs: dict[str, Any], beside: str, other: dict[str, Any]
+) -> None:
+    """A rule that fails would be a plan that nobody has judged."""
+    seen = Seen(kind, "it", inputs)
+
+    found = judge(RULES, Subject((seen, Seen(beside, "other", other, frozenset({seen.key})))))
+
+    assert all(each.what and each.mend for each in found)
 
 
 def test_finding_says_where_what_how_to_mend_it_and_which_rule() -> None:
