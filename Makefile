@@ -7,14 +7,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STATE_FLAG := $(if $(MOORAGE_STATE),--state "$(MOORAGE_STATE)")
 PLATFORM := $(BIN)/python -m runtime.local
-CODE := infra components runtime tests bench
+CODE := infra components runtime policy tests bench
 STACK ?= local
 # Slow tests that build, install, lint or play with their own clock: two may share the machine. The longest is first.
 SHARING := tests/queue/test_state_machine.py tests/images tests/infra tests/manifests tests/templates \
 	tests/workflows tests/cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs check plan render infra test test-slow e2e lint fmt bench chaos
+.PHONY: help up down status logs check plan policy render infra test test-slow e2e lint fmt bench chaos
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -39,6 +39,9 @@ check: $(VENV)/.runtime ## check endpoints.yaml, change nothing
 
 plan: $(VENV)/.infra ## what a change does: `make plan STACK=local BASE=HEAD~1 OUT=dir`
 	@$(BIN)/python -m infra.show_plan --stack "$(STACK)" $(if $(BASE),--base "$(BASE)") $(if $(OUT),--out "$(OUT)")
+
+policy: $(VENV)/.infra ## hold a plan against the policies: `make policy STACK=prod`
+	@$(BIN)/python -m policy.check --stack "$(STACK)"
 
 render: $(VENV)/.infra ## a stack as Kubernetes manifests: `make render STACK=local OUT=dir`
 	@$(BIN)/python -m infra.render --stack "$(STACK)" --out "$(or $(OUT),rendered/$(STACK))"

@@ -1,13 +1,16 @@
 """The program: read, load, plan, build, export. `pulumi up` runs it, and `infra.record` without an engine."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pulumi
 
 from infra.build import build
 from infra.cluster import Cluster, Seen
+from infra.plan.facts import facts_of
 from infra.plan.fit import used_secrets
 from infra.plan.planner import plan_platform
+from infra.plan.report.costs import bounds_of
 from infra.plan.values import Plan, Specs
 from infra.project import check_fit, read_specs
 from infra.settings import read_secrets, read_settings
@@ -26,6 +29,8 @@ def main(root: Path, cluster: Cluster) -> tuple[Specs, Plan]:
         raise pulumi.RunError(str(error)) from None  # shown without a traceback
     plan = plan_platform(specs, settings, stack)
     build(plan, values, cluster)
+    # What the policy pack holds the stack to: it sees resources, and no price stands in one.
+    pulumi.export("bounds", asdict(bounds_of(facts_of(specs, plan))))
     return specs, plan
 
 

@@ -69,6 +69,7 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "endpoint": "generated.rds.amazonaws.com:5432",
             "masterUserSecrets": [{"secretArn": "arn:aws:secretsmanager:generated"}],
         },
+        "aws:route53/record:Record": {"fqdn": "_proof.generated"},
         "aws:route53/zone:Zone": {"nameServers": ["ns.generated"], "zoneId": "Z0GENERATED"},
     }
 )

@@ -96,8 +96,10 @@ class ClusterServices:
             Karpenter(
                 "karpenter",
                 self._plan.karpenter,
+                cluster_name=self._account.cluster.cluster_name,
                 key_arn=self._account.keys.arn("data"),
                 node_role_name=self._account.roles.name_of(NODE),
+                node_role_arn=self._account.roles.arn(NODE),
                 opts=self._inside,
             )
 

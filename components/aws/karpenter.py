@@ -4,6 +4,7 @@ import pulumi
 from pulumi import CustomTimeouts, Input, ResourceOptions
 from pulumi_aws.cloudwatch.event_rule import EventRule
 from pulumi_aws.cloudwatch.event_target import EventTarget
+from pulumi_aws.eks.access_entry import AccessEntry
 from pulumi_aws.sqs.queue import Queue
 from pulumi_aws.sqs.queue_policy import QueuePolicy
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -25,12 +26,24 @@ class Karpenter(pulumi.ComponentResource):
         name: str,
         plan: KarpenterPlan,
         *,
+        cluster_name: Input[str],
         key_arn: Input[str],
         node_role_name: Input[str],
+        node_role_arn: Input[str],
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("moorage:components:Karpenter", name, {}, opts)
         heard = self._queue(name, plan)
+        if plan.admits_nodes:
+            entry = AccessEntry(
+                f"{name}-nodes",
+                cluster_name=cluster_name,
+                principal_arn=node_role_arn,
+                type="EC2_LINUX",
+                tags=dict(plan.tags),
+                opts=ResourceOptions(parent=self),
+            )
+            heard.append(entry)
         crds = _release(f"{name}-crds", plan.crds, ResourceOptions(parent=self))
         chart = _release(f"{name}-chart", plan.chart, ResourceOptions(parent=self, depends_on=[crds, *heard]))
         leaving = CustomTimeouts(delete=f"{plan.leave_seconds}s")

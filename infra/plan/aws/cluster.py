@@ -20,7 +20,8 @@ SERVICE_RANGES = ("172.20.0.0/16", "10.100.0.0/16")
 """What EKS takes for Services, in its order. Source: EKS API, KubernetesNetworkConfigRequest, 2026-11."""
 AMI_TYPES: Mapping[str, str] = {"arm64": "AL2023_ARM_64_STANDARD", "x86_64": "AL2023_x86_64_STANDARD"}
 _ARM = re.compile(r"(?:a1|[a-z]+[0-9]+[a-z]*g[a-z]*)(?:-[a-z0-9]+)*\.")
-_DISK_GIB = 50
+SYSTEM_DISK_GIB = 50
+"""Of a system node: images of the platform and of add-ons."""
 _DIGITS = 6
 
 
@@ -165,7 +166,7 @@ def _system_nodes(scope: Scope, aws: Aws) -> SystemNodesPlan:
         ami_type=ami_type,
         min=nodes.min,
         max=nodes.max,
-        disk_gib=_DISK_GIB,
+        disk_gib=SYSTEM_DISK_GIB,
         labels={"moorage.dev/nodes": SYSTEM},
         tags=scope.tagged(SYSTEM),
     )

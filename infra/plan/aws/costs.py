@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from infra.plan.aws import prices
+from infra.plan.aws.cluster import SYSTEM_DISK_GIB
 from infra.plan.aws.quotas import QuotaNeed, quota_needs
 from infra.spec.hardware import CATALOGUE, PRICES_READ
 from infra.spec.stack_aws import Aws
@@ -105,13 +106,16 @@ def _cluster(aws: Aws, counts: Counts) -> Iterator[FixedCost]:
         price = prices.INSTANCE_HOUR.get(system.instance_type)
         name = f"system node ({system.instance_type})"
         yield _each(name, system.min, price, prices.INSTANCES, most=system.max)
+        name, disk = f"disk of a system node ({SYSTEM_DISK_GIB} GiB)", SYSTEM_DISK_GIB * prices.DISK_GIB_MONTH
+        yield _each(name, system.min, _month(disk), prices.SERVICES, most=system.max)
     yield from _waiting_instances(aws)
-    least, most = _own_nodes(aws)
-    disk = _month(aws.capacity.disk_gib * prices.DISK_GIB_MONTH + _faster(counts))
-    nodes = least + counts.least_nodes, most + counts.most_nodes
+    # A stopped instance keeps its disk.
+    waiting = sum(pool.size for pool in aws.capacity.warm_pools.values())
+    each = _month(aws.capacity.disk_gib * prices.DISK_GIB_MONTH + _faster(counts))
+    nodes = waiting + counts.least_nodes, waiting + counts.most_nodes
     if nodes[1]:
         name = f"disk of a node ({aws.capacity.disk_gib} GiB)"
-        yield _each(name, nodes[0], disk, prices.SERVICES, most=nodes[1])
+        yield _each(name, nodes[0], each, prices.SERVICES, most=nodes[1])
     if counts.disks_gib:
         yield _each("GiB of disks of pods", counts.disks_gib, _month(prices.DISK_GIB_MONTH), prices.SERVICES)
 
@@ -127,14 +131,6 @@ def _waiting_instances(aws: Aws) -> Iterator[FixedCost]:
                 price,
                 f"EC2 price list, {PRICES_READ}",
             )
-
-
-def _own_nodes(aws: Aws) -> tuple[int, int]:
-    """Fewest and most nodes with a disk of ours beside those of replicas; a stopped instance keeps its disk."""
-    pools = sum(pool.size for pool in aws.capacity.warm_pools.values())
-    if aws.cluster.existing is not None:
-        return pools, pools
-    return aws.cluster.system.min + pools, aws.cluster.system.max + pools
 
 
 def _faster(counts: Counts) -> float:

@@ -79,6 +79,8 @@ class KarpenterPlan:
     node_pools: tuple[NodePoolPlan, ...]
     leave_seconds: int
     """Longest that a pool's nodes may take to go, when it is deleted."""
+    admits_nodes: bool
+    """Whether its nodes must be let into the cluster: no managed group of the same role has done so."""
     tags: Mapping[str, str]
 
 
@@ -106,6 +108,7 @@ def plan_karpenter(
         node_class=_node_class(scope, aws, groups),
         node_pools=tuple(_node_pool(scope, aws, group, grace_seconds) for group in groups),
         leave_seconds=grace_seconds + 2 * LEAVE_SECONDS,
+        admits_nodes=aws.cluster.existing is not None,
         tags=scope.tagged("karpenter"),
     )
 

@@ -160,7 +160,9 @@ def test_cluster_autoscaler_leaves_nothing_of_it() -> None:
 def test_pools_come_after_the_chart_and_the_chart_after_its_kinds() -> None:
     """So that they go in the other order: only a living Karpenter ends a pool's instances."""
     plan = 'karpenter_for({"a10g.1": 1, "cpu": 1})'
-    made = registered(f'Karpenter("karpenter", {plan}, key_arn="k", node_role_name="r")')
+    made = registered(
+        f'Karpenter("karpenter", {plan}, cluster_name="c", key_arn="k", node_role_name="r", node_role_arn="a")'
+    )
     seen = {each["name"]: each for each in made}
 
     assert {"karpenter-crds", "karpenter-queue"} <= set(seen["karpenter-chart"]["after"])
