@@ -39,6 +39,14 @@ class Cluster(Protocol):
         """
         ...
 
+    async def living(self, fleet: Fleet, names: Collection[str]) -> Collection[str]:
+        """Which of these pods are neither ended nor ending, asked of the API itself and not of the copy.
+
+        Raises:
+            ClusterError: the API refused or is away.
+        """
+        ...
+
     async def events(self, namespace: str, name: str) -> Sequence[Object]:
         """Recent events about an object, bounded.
 

@@ -8,10 +8,10 @@ from structlog.typing import FilteringBoundLogger
 from runtime.cluster.calls import ApiClient, ClusterError, Object
 from runtime.cluster.paths import deployments, events, pods
 from runtime.cluster.watching import Pace
-from runtime.scaler.fleet import Fleet, read_fleet
+from runtime.scaler.fleet import Fleet, read_fleet, read_pod
 from runtime.scaler.metrics import Metrics
 from runtime.scaler.mirror import Mirror, version_of
-from runtime.wire.cluster import DELETION_COST, MODEL_CONTAINER
+from runtime.wire.cluster import DELETION_COST, LABEL_ENDPOINT, MODEL_CONTAINER
 
 MOST_EVENTS = 50
 MOST_LOG_LINES = 12
@@ -86,6 +86,16 @@ class KubeCluster:
         for fault in written:
             if fault is not None:
                 raise fault
+
+    async def living(self, fleet: Fleet, names: Collection[str]) -> Collection[str]:
+        """Which of these pods are neither ended nor ending; see `Cluster`."""
+        with self._metrics.counting_faults("pods"):
+            # Without a version it is read from the store: what has been deleted until now shows.
+            found = await self._client.read(
+                pods(fleet.namespace), {"labelSelector": f"{LABEL_ENDPOINT}={fleet.endpoint}"}
+            )
+        seen = map(read_pod, found.get("items") or ())
+        return {pod.name for pod in seen if pod.name in names and pod.is_alive}
 
     async def events(self, namespace: str, name: str) -> Sequence[Object]:
         """Recent events about an object; see `Cluster`."""

@@ -7,6 +7,7 @@ retired ones among its victims again, or lets them take again; costs are written
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from runtime.cluster.calls import ClusterError
 from runtime.queue.port import Queue
 from runtime.scaler.cluster import Cluster
 from runtime.scaler.fleet import Fleet
@@ -16,8 +17,8 @@ COST_SECONDS = 0.8
 """How long costs stand before the number sinks: the controller hears of pods and of numbers by two watches, and nothing
 says which of them comes first."""
 DELETE_SECONDS = 2.0
-"""How long after a lower number the copy may show pods as alive that are being deleted: none takes again until then.
-The same at the start of a term, for the leader before may have lowered one with its last breath."""
+"""How long after a lower number pods may not be deleted yet that will be: none takes again until then. The same at the
+start of a term, for the leader before may have lowered one with its last breath."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +94,24 @@ class Lowering:
             self._lowered_at[key] = self._clock()
 
     async def let_back(self, fleet: Fleet, replicas: tuple[str, ...]) -> None:
-        """Let retired replicas take again, unless their pods may be on their way out.
+        """Let retired replicas take again, unless their pods are or may be on their way out.
+
+        The copy of the cluster's pods may be late for longer than any time that one could wait, so the API is asked.
 
         Raises:
             QueueUnavailableError: the queue is away.
             NotLeadingError: another one leads now.
         """
         lowered_at = self._lowered_at.get((fleet.namespace, fleet.endpoint), self._begun_at)
-        if replicas and (lowered_at is None or self._clock() - lowered_at >= DELETE_SECONDS):
+        if not replicas or (lowered_at is not None and self._clock() - lowered_at < DELETE_SECONDS):
+            return
+        try:
+            living = await self._cluster.living(fleet, replicas)
+        except ClusterError:
+            return  # the next look asks again; until then nobody takes what might be cut
+        if living:
             self._require_lead()
-            await self._queue.unretire(fleet.endpoint, replicas)
+            await self._queue.unretire(fleet.endpoint, tuple(sorted(living)))
 
     def forget(self, endpoint: str) -> None:
         """The endpoint has left."""

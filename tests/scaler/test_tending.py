@@ -4,6 +4,7 @@ import pytest
 from support.kube_fleet import CrashError
 from support.kube_scene import Scene
 
+from runtime.cluster.calls import ClusterError
 from runtime.queue.port import ReplicaState
 
 
@@ -488,6 +489,49 @@ async def test_pods_that_are_told_to_go_are_not_let_back_by_an_old_copy(scene: S
 
     assert scene.cluster.number() == 2
     assert early == {ReplicaState.RETIRED}
+    assert set((await scene.states()).values()) == {ReplicaState.READY}
+
+
+async def test_pods_that_go_are_not_let_back_however_late_the_copy_is(scene: Scene) -> None:
+    """The API knows; a copy may be late for longer than anybody would wait."""
+    scene.record()
+    await scene.fleet("a", "b")
+    scene.now += 61
+    await scene.beat()
+    scaler = scene.scaler()
+    await scaler.tend("embed", is_sweep=False)
+    scene.cluster.ending = {"a"}
+    await scene.request()
+    await scene.request()
+
+    for _ in range(5):
+        scene.now += 10
+        await scene.beat()
+        await scaler.tend("embed", is_sweep=False)
+
+    assert await scene.states() == {"a": ReplicaState.RETIRED, "b": ReplicaState.READY}
+
+
+async def test_nobody_is_let_back_while_the_api_is_away(scene: Scene) -> None:
+    """Whether a pod is going cannot be known then; the next look asks again."""
+    scene.record()
+    await scene.fleet("a", "b")
+    scene.now += 61
+    await scene.beat()
+    scaler = scene.scaler()
+    await scaler.tend("embed", is_sweep=False)
+    await scene.request()
+    await scene.request()
+    await scaler.tend("embed", is_sweep=False)
+    scene.now += 2
+    scene.cluster.fault = ClusterError(503, "away")
+
+    await scaler.tend("embed", is_sweep=False)
+    away = set((await scene.states()).values())
+    scene.cluster.fault = None
+    await scaler.tend("embed", is_sweep=False)
+
+    assert away == {ReplicaState.RETIRED}
     assert set((await scene.states()).values()) == {ReplicaState.READY}
 
 

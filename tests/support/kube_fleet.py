@@ -51,6 +51,8 @@ class MemoryCluster:
         self.pods: dict[str, Object] = {}
         self.deleted: list[str] = []
         """Pods that a lower number took, in order."""
+        self.ending: set[str] = set()
+        """Pods that are being deleted, and of which the copy does not know it yet."""
         self.fault: ClusterError | None = None
         """What every write is answered with."""
         self.happenings: dict[str, list[Object]] = {}
@@ -158,6 +160,11 @@ class MemoryCluster:
             annotations = self.pods[name]["metadata"].setdefault("annotations", {})
             annotations["controller.kubernetes.io/pod-deletion-cost"] = str(cost)
             self.steps.take("cost", name, cost)
+
+    async def living(self, fleet: Fleet, names: Collection[str]) -> Collection[str]:
+        """See `Cluster`."""
+        self._refuse()
+        return [pod.name for pod in fleet.alive if pod.name in names and pod.name not in self.ending]
 
     async def events(self, namespace: str, name: str) -> Sequence[Object]:
         """See `Cluster`."""
