@@ -4,16 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from support.recordings import ROOT, Case, record_once, write_project
+from support.recordings import Case, record_all, record_once, write_project
 
 from infra.plan.recording import Recording
-from infra.project import stack_names
 
-GOLDEN = Path(__file__).parent.parent / "golden"
-WHOLE = sorted(path.parent.name for path in GOLDEN.glob("*/Pulumi.prod.yaml"))
-"""Golden cases of whole plans."""
-PLANTED = "planted-value"
-"""Stands for the secrets of `own-hosts`, so that it can be looked for."""
 EDITED = """account: acme
 secrets:
   db: {}
@@ -66,13 +60,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 @pytest.fixture(scope="session")
 def recorded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
     """The golden cases by name, and `stack-<name>` for each stack of the repository."""
-    cases = {}
-    for name in WHOLE:
-        texts = ((GOLDEN / name / file).read_text("utf-8") for file in ("endpoints.yaml", "Pulumi.prod.yaml"))
-        folder = write_project(tmp_path_factory.mktemp(name), *texts)
-        cases[name] = Case(folder, mask=PLANTED if name == "own-hosts" else "[secret]")
-    cases |= {f"stack-{name}": Case(ROOT, name) for name in stack_names(ROOT)}
-    return record_once(shared, "recorded", cases)
+    return record_all(shared, tmp_path_factory.mktemp)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ which values some of them take. Nothing of that is written down here a second ti
 
 import inspect
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -20,7 +21,9 @@ from infra.plan.recording import Resource
 HIDDEN = ("[secret]", "[unknown]")
 """What a recording shows of values that it must not, or cannot, know: `infra.record.MASK` and `UNKNOWN`."""
 TOKEN = re.compile(r"aws:(?P<module>\w+)/(?P<leaf>\w+):(?P<name>\w+)")
-LISTED = re.compile(r"[Vv]alid values(?: are| include|: One of)?:?(?P<values>(?:[\s,]|and|or|\"|`[^`]+`\"?|\([^)]*\))+)")
+LISTED = re.compile(
+    r"[Vv]alid values(?: are| include|: One of)?:?(?P<values>(?:[\s,]|and|or|\"|`[^`]+`\"?|\([^)]*\))+)"
+)
 """A sentence that names every value that an argument takes, each in backticks."""
 SCALARS: Mapping[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}
 
@@ -68,7 +71,9 @@ def args_class(token: str) -> type:
         raise LookupError(f"{token} is no type of the AWS provider")
     leaf = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", parts["leaf"]).lower()
     try:
-        module = import_module(f"pulumi_aws.{parts['module']}.{leaf}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's own classes that it keeps for a while
+            module = import_module(f"pulumi_aws.{parts['module']}.{leaf}")
     except ModuleNotFoundError as error:
         raise LookupError(f"the SDK has no {token}") from error
     # Where an object of another resource has taken the plain name, the SDK says Init.
@@ -84,8 +89,8 @@ def arguments(wanted: type) -> Mapping[str, Argument]:
     """What an `Args` class takes, by Pulumi's own name."""
     # `Input` itself is written with two names that only pulumi's own module has.
     space = {**vars(import_module(wanted.__module__)), "Output": Output, "T": type(None)}
-    hints = get_type_hints(wanted.__init__, globalns=space)
-    given = inspect.signature(wanted.__init__).parameters
+    hints = get_type_hints(vars(wanted)["__init__"], globalns=space)
+    given = inspect.signature(vars(wanted)["__init__"]).parameters
     found = {}
     for python_name, name in input_type_py_to_pulumi_names(wanted).items():
         getter = inspect.getattr_static(wanted, python_name).fget

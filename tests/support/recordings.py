@@ -8,13 +8,17 @@ import fcntl
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.plan.recording import Recording
+from infra.project import stack_names
 
 ROOT = Path(__file__).parent.parent.parent
+GOLDEN = ROOT / "tests" / "golden"
+PLANTED = "planted-value"
+"""Stands for the secrets of `own-hosts`, so that it can be looked for."""
 SECONDS = 90
 """Longest that a batch may take; about 8 s on two idle cores."""
 TEMPLATE = """title: A model
@@ -61,6 +65,22 @@ def write_project(folder: Path, endpoints: str, stack: str) -> Path:
     (folder / "endpoints.yaml").write_text(endpoints)
     (folder / "stacks/Pulumi.prod.yaml").write_text(stack)
     return folder
+
+
+def record_all(shared: Path, make_folder: Callable[[str], Path]) -> dict[str, Recording]:
+    """Every golden case of a whole plan by name, and `stack-<name>` for each stack of the repository.
+
+    Args:
+        shared: a folder that all test workers of a run have in common.
+        make_folder: makes an empty one by its name.
+    """
+    cases = {}
+    for name in sorted(path.parent.name for path in GOLDEN.glob("*/Pulumi.prod.yaml")):
+        texts = ((GOLDEN / name / file).read_text("utf-8") for file in ("endpoints.yaml", "Pulumi.prod.yaml"))
+        folder = write_project(make_folder(name), *texts)
+        cases[name] = Case(folder, mask=PLANTED if name == "own-hosts" else "[secret]")
+    cases |= {f"stack-{name}": Case(ROOT, name) for name in stack_names(ROOT)}
+    return record_once(shared, "recorded", cases)
 
 
 def record_once(shared: Path, name: str, cases: Mapping[str, Case]) -> dict[str, Recording]:

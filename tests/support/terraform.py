@@ -7,8 +7,8 @@ checkov's checks understand only a part. Source: pulumi/pulumi-aws, provider/res
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pulumi._types import is_input_type
@@ -22,15 +22,24 @@ TYPES: Mapping[str, str] = {
     "aws:autoscaling/tag:Tag": "aws_autoscaling_group_tag",
     "aws:lb/loadBalancer:LoadBalancer": "aws_lb",
 }
-PLURALS = frozenset(
-    {
-        ("aws_launch_template", "block_device_mappings"),
-        ("aws_launch_template", "network_interfaces"),
-        ("aws_launch_template", "tag_specifications"),
-    }
-)
-"""Lists of objects that Terraform has in the plural too."""
-SINGULARS: Mapping[str, str] = {"aliases": "alias", "appliedFors": "applied_for"}
+NAMES: Mapping[str, str] = {
+    "aliases": "alias",
+    "appliedFors": "applied_for",
+    "blockDeviceMappings": "block_device_mappings",
+    "networkInterfaces": "network_interfaces",
+    "tagSpecifications": "tag_specifications",
+}
+"""Lists whose Terraform name no rule gives."""
+WITHIN: Mapping[str, str] = {
+    "certificateAuthority.data": "{}.certificate_authority[0].data",
+    "domainValidationOptions.0.resourceRecordName": "tolist({}.domain_validation_options)[0].resource_record_name",
+    "domainValidationOptions.0.resourceRecordType": "tolist({}.domain_validation_options)[0].resource_record_type",
+    "domainValidationOptions.0.resourceRecordValue": "tolist({}.domain_validation_options)[0].resource_record_value",
+    "masterUserSecrets.0.secretArn": "{}.master_user_secret[0].secret_arn",
+    "resources.0.autoscalingGroups.0.name": "{}.resources[0].autoscaling_groups[0].name",
+    "vpcConfig.clusterSecurityGroupId": "{}.vpc_config[0].cluster_security_group_id",
+}
+"""Outputs within outputs, and the expression for each."""
 EMPTY = frozenset({"egress", "ingress"})
 """Lists of objects of which an empty one says more than none."""
 
@@ -61,20 +70,28 @@ class Objects(list[Mapping[str, Any]]):
     """Nested objects, each a block of its own."""
 
 
-def terraform(resources: Iterable[Resource], outputs: Mapping[str, Mapping[str, str]]) -> list[Block]:
+def terraform(resources: Iterable[Resource], told: Callable[[Resource], Mapping[str, Any]]) -> list[Block]:
     """The `aws:` resources among those given, sorted by address.
 
     Args:
         resources: of one recording.
-        outputs: by `type::name`, what the recorder told the program of a resource beyond its inputs: text by
-            output, in Pulumi's case. Where another resource's input holds it, a reference is written.
+        told: what the recorder said that a resource has become, in Pulumi's case. Where another resource's
+            input holds such an output, a reference is written.
     """
     own = {f"{each.type}::{each.name}": each for each in resources if each.type.startswith("aws:")}
+    outputs = {key: dict(_outputs(each, told(each))) for key, each in own.items()}
+    # An ARN is told apart from all others, and may have been handed on; other text means something only where
+    # the resource depends on what it came from.
+    arns = {
+        text: found for each in outputs.values() for text, found in each.items() if text.startswith("arn:")
+    }
     blocks = []
     for each in own.values():
         needed = [own[key] for key in each.dependencies if key in own]
-        told = dict(sorted(_references(needed, outputs), key=lambda pair: len(pair[0]), reverse=True))
-        body = _body(terraform_type(each.type), args_class(each.type), each.inputs, told)
+        near = {text: found for key in each.dependencies for text, found in outputs.get(key, {}).items()}
+        own_arns = outputs[f"{each.type}::{each.name}"]
+        known = {text: found for text, found in (arns | near).items() if text not in own_arns}
+        body = _body(args_class(each.type), each.inputs, known)
         depends_on = tuple(sorted({address_of(other) for other in needed}))
         blocks.append(Block(terraform_type(each.type), local_name(each.name), body, depends_on))
     return sorted(blocks, key=lambda block: block.address)
@@ -108,37 +125,98 @@ def singular(name: str) -> str:
     return re.sub(r"ies$", "y", name) if name.endswith("ies") else re.sub(r"(?<!s)s$", "", name)
 
 
+def fitted(blocks: Iterable[Block], schemas: Mapping[str, Any]) -> tuple[list[Block], set[str]]:
+    """Blocks without what a provider does not know yet, and what that was, as `aws_eks_cluster.name`.
+
+    Args:
+        blocks: as `terraform` makes them.
+        schemas: of the provider's resources, as `terraform providers schema -json` tells them.
+    """
+    unknown: set[str] = set()
+    kept = []
+    for each in blocks:
+        body = _fitted(each.body, schemas[each.type]["block"], each.type, unknown)
+        kept.append(replace(each, body=body))
+    return kept, unknown
+
+
+def _fitted(
+    body: Mapping[str, Any], schema: Mapping[str, Any], path: str, unknown: set[str]
+) -> dict[str, Any]:
+    blocks = schema.get("block_types", {})
+    unknown |= {f"{path}.{name}" for name in body if name not in schema.get("attributes", {}) | blocks}
+    return {
+        name: Objects(_fitted(item, blocks[name]["block"], f"{path}.{name}", unknown) for item in value)
+        if isinstance(value, Objects) and name in blocks
+        else value
+        for name, value in body.items()
+        if f"{path}.{name}" not in unknown
+    }
+
+
+def without(blocks: Iterable[Block], types: Container[str]) -> list[Block]:
+    """Blocks but for those of some types, and but for those that refer to such a one."""
+    kept = list(blocks)
+    gone = {each.address for each in kept if each.type in types}
+    while True:
+        of_gone = (
+            re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(gone)))})\b") if gone else re.compile("$^")
+        )
+        more = {
+            each.address for each in kept if each.address not in gone and of_gone.search(_text_of(each.body))
+        }
+        if not more:
+            break
+        gone |= more
+    left = (each for each in kept if each.address not in gone)
+    return [replace(each, depends_on=tuple(a for a in each.depends_on if a not in gone)) for each in left]
+
+
+def _text_of(body: Mapping[str, Any]) -> str:
+    return "\n".join(_lines(body, ""))
+
+
 def hcl(blocks: Iterable[Block]) -> str:
     """Blocks as text."""
     return "\n".join(_resource_text(block) for block in blocks)
 
 
-def _references(
-    needed: Sequence[Resource], outputs: Mapping[str, Mapping[str, str]]
-) -> Iterator[tuple[str, str]]:
-    """What text stands for which output of the resources that one depends on."""
-    for each in needed:
-        yield each.name, f"{address_of(each)}.id"
-        for output, text in outputs.get(f"{each.type}::{each.name}", {}).items():
-            yield text, f"{address_of(each)}.{snake(output)}"
+def _outputs(resource: Resource, told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Text that only AWS, or Pulumi, could give a resource, and the expression for it."""
+    yield resource.name, f"{address_of(resource)}.id"
+    for path, text in _leaves(told):
+        if path in resource.inputs:
+            continue
+        if path in WITHIN:
+            yield text, WITHIN[path].format(address_of(resource))
+        elif "." not in path:
+            yield text, f"{address_of(resource)}.{snake(path)}"
 
 
-def _body(of: str, wanted: type, inputs: Mapping[str, Any], told: Mapping[str, str]) -> dict[str, Any]:
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    inner = (
+        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, item in inner:
+        yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    if isinstance(value, str):
+        yield path, value
+
+
+def _body(wanted: type, inputs: Mapping[str, Any], told: Mapping[str, str]) -> dict[str, Any]:
     known = arguments(wanted)
-    return dict(_argument(of, name, known[name], value, told) for name, value in sorted(inputs.items()))
+    return dict(_argument(name, known[name], value, told) for name, value in sorted(inputs.items()))
 
 
-def _argument(
-    of: str, name: str, argument: Argument, value: Any, told: Mapping[str, str]
-) -> tuple[str, Any]:
+def _argument(name: str, argument: Argument, value: Any, told: Mapping[str, str]) -> tuple[str, Any]:
     inner = next((each for each in flat_types(argument.types) if is_input_type(each)), None)
-    plain = SINGULARS.get(name, snake(name))
+    plain = NAMES.get(name, snake(name))
     if inner is None or isinstance(value, str):  # a policy may be an object or its text
         return plain, _plain(value, told)
     if isinstance(value, Mapping):
-        return plain, Objects([_body(of, inner, value, told)])
-    found = plain if (of, plain) in PLURALS else singular(plain)
-    return found, Objects(_body(of, inner, item, told) for item in value)
+        return plain, Objects([_body(inner, value, told)])
+    found = plain if name in NAMES else singular(plain)
+    return found, Objects(_body(inner, item, told) for item in value)
 
 
 def _plain(value: Any, told: Mapping[str, str]) -> Any:
@@ -157,10 +235,12 @@ def _plain(value: Any, told: Mapping[str, str]) -> Any:
 
 def _filled(value: str, told: Mapping[str, str]) -> str:
     """Text with references in it. Names of resources are too short to look for: only ARNs and addresses."""
-    parts = [(text, reference) for text, reference in told.items() if re.search(r"[:/.]", text)]
-    if not any(text in value for text, _ in parts):
+    parts = [
+        text for text in sorted(told, key=len, reverse=True) if re.search(r"[:/.]", text) and text in value
+    ]
+    if not parts:
         return value
-    pattern = "|".join(re.escape(text) for text, _ in parts)
+    pattern = "|".join(re.escape(text) for text in parts)
     pieces = re.split(f"({pattern})", value)
     inside = "".join(f"${{{told[piece]}}}" if piece in told else _quoted(piece) for piece in pieces)
     return Expression(f'"{inside}"')
