@@ -12,6 +12,7 @@ from pathlib import Path
 import pulumi
 
 from infra.plan.rendering import RenderedFile, render
+from infra.project import read_stack
 from infra.record import live_briefly, record
 from infra.spec.errors import SpecError
 
@@ -20,13 +21,19 @@ LIST = ".rendered"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Render; 1 with what is wrong on stderr."""
+    """Render; 1 with what is wrong on stderr, or where a stack cannot be rendered."""
     parser = argparse.ArgumentParser(prog="python -m infra.render", description=__doc__)
     parser.add_argument("--stack", required=True, help="as in stacks/Pulumi.<stack>.yaml")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--project", type=Path, default=Path(), help="folder of endpoints.yaml (this one)")
     chosen = parser.parse_args(arguments)
     try:
+        if read_stack(chosen.project, chosen.stack).settings.aws is not None:
+            sys.stderr.write(
+                f"stack {chosen.stack}: its manifests hold what only AWS tells once it is made.\n"
+                "  Use pulumi up, or a stack with backend: kubernetes for a cluster that is there.\n"
+            )
+            return 1
         files = render(record(chosen.project, chosen.stack).resources)
         write_files(chosen.out, files)
     except (SpecError, pulumi.RunError) as error:
