@@ -35,6 +35,7 @@ class Account:
 
     def __init__(self, plan: AwsPlan, provider: Provider) -> None:
         self.plan = plan
+        self._provider = provider
         self._inside = ResourceOptions(providers=[provider])
         self.keys = Keys("keys", plan.keys, self._inside)
         self.roles = Roles("roles", plan.roles, plan.scope, self._inside)
@@ -80,7 +81,14 @@ class Account:
             node_role_arn=self.roles.arn(NODE),
             subnets=self.network.private_subnets,
             disk_key_arn=self.keys.arn("data"),
-            opts=self._inside,
+            opts=ResourceOptions(
+                providers=[self._provider],
+                depends_on=[
+                    *self.network.ways_out,
+                    *self.roles.permissions(NODE),
+                    *self.cluster.ready,
+                ],
+            ),
         )
 
     def _database(self) -> Database | None:
