@@ -94,6 +94,18 @@ def test_every_stack_is_planned_against_the_base(tmp_path: Path, program: Progra
     ]
 
 
+def test_every_stack_is_held_to_the_policies(tmp_path: Path, program: Program) -> None:
+    """After its plan was shown, so that a refusal can be read beside it; one refusal fails the job."""
+    program("make", "exit 1")
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.prod.yaml").touch()
+
+    done = run_step(job("plan", of="preview").step("Hold every stack to the policies"), tmp_path, {})
+
+    assert done.returncode == 1
+    assert calls(tmp_path) == ["make policy STACK=prod"]
+
+
 @pytest.mark.parametrize(
     ("lines", "status", "found"),
     [
