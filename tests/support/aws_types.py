@@ -72,7 +72,8 @@ def args_class(token: str) -> type:
     leaf = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", parts["leaf"]).lower()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's own classes that it keeps for a while
+            # Classes of its own that it keeps for a while.
+            warnings.simplefilter("ignore", DeprecationWarning)
             module = import_module(f"pulumi_aws.{parts['module']}.{leaf}")
     except ModuleNotFoundError as error:
         raise LookupError(f"the SDK has no {token}") from error
