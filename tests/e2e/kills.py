@@ -31,6 +31,8 @@ NODE_BACK_SECONDS = 120.0
 STAYS, GOES = "node1", "node2"
 AT_ONCE = 8
 HEAR_SECONDS = 1.0
+DYING_SECONDS = 0.5
+"""How long the kernel may take to tear a killed process down: until then it seems to listen."""
 PLAIN_COUNT = 12
 """Plain requests that come together before a gateway is killed: half of them by it, and more than replicas."""
 
@@ -58,8 +60,8 @@ class Story:
     flow: Ledger
     is_own: bool
     is_node_gone: bool = False
-    gateway_killed_at: float = 0.0
-    """Of this process's steady clock."""
+    gateway_killed: tuple[float, float] = (0.0, 0.0)
+    """From when to when it may have died, of this process's steady clock."""
     reruns: dict[str, Rerun] = field(default_factory=dict)
     """By what was killed: model, worker, node, last replica's node."""
     back: dict[str, float] = field(default_factory=dict)
@@ -163,8 +165,9 @@ async def _kill_gateway(platform: Platform, blows: Blows, story: Story) -> None:
         await platform.wait(
             lambda: _demand(platform, load.endpoint, PLAIN_COUNT // 2), BACK_SECONDS, "plain requests"
         )
-        story.gateway_killed_at = time.monotonic()
+        begun = time.monotonic()
         await blows.kill(victim, "gateway")
+        story.gateway_killed = (begun, time.monotonic() + DYING_SECONDS)
         story.back["gateway"] = await _until_ready(platform, "gateway", victim)
 
 

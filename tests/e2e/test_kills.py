@@ -33,7 +33,7 @@ def test_a_plain_request_fails_only_with_its_own_gateway(story: Story, figures: 
     figures.add("sync requests, failed with their gateway", f"{_count(story, Kind.SYNC)}, {len(failed)}")
 
     assert failed, "no client was at the gateway that was killed"
-    assert [each for each in failed if not _lived_at(each, story.gateway_killed_at)] == []
+    assert [each for each in failed if not _lived_within(each, *story.gateway_killed)] == []
 
 
 def test_nobody_sees_a_request_that_ran_twice(story: Story) -> None:
@@ -127,8 +127,8 @@ def _count(story: Story, kind: Kind) -> int:
     return sum(each.kind is kind for each in story.flow.entries)
 
 
-def _lived_at(entry: Entry, moment: float) -> bool:
-    return entry.begun_at <= moment <= (entry.ended_at or moment)
+def _lived_within(entry: Entry, begin: float, end: float) -> bool:
+    return entry.begun_at <= end and (entry.ended_at or end) >= begin
 
 
 def _goal(story: Story, struck: str) -> str:
