@@ -9,7 +9,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 
 from runtime.queue.decode import decode_taken, encode_caller, endpoint_view, request_view
 from runtime.queue.moves import CHANNEL, read_move
@@ -37,8 +37,11 @@ LONGEST_WAIT_SECONDS = 1.0
 """Longest block on the wake list; a lost wake-up costs no more than this."""
 MAX_CONNECTIONS = 512
 RESUBSCRIBE_SECONDS = 0.5
-FAULTS = (RedisError, OSError, RuntimeError)
-"""What a server that has gone raises; RuntimeError is uvloop's, of a connection that closed before the write."""
+FAULTS = (RedisError, RedisClusterException, OSError, RuntimeError)
+"""What a server that has gone raises; RuntimeError is uvloop's, of a connection that closed before the write.
+
+That no node of a cluster answers is no RedisError: redis-py has a base of its own for it.
+"""
 
 
 def connect_client(url: str, most_connections: int) -> "Redis | RedisCluster":

@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as GoneError
+from redis.exceptions import RedisClusterException, SlotNotCoveredError
 
 from runtime.queue.port import QueueUnavailableError
 from runtime.queue.valkey import ValkeyQueue
@@ -32,6 +33,8 @@ class Failing:
     [
         GoneError("closed by server"),
         ConnectionResetError(),
+        RedisClusterException("Redis Cluster cannot be connected."),
+        SlotNotCoveredError("no node has the slot"),
         RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed"),
     ],
 )
