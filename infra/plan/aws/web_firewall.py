@@ -36,9 +36,14 @@ COMMON = RuleGroup(
         "SizeRestrictions_BODY",
     ),
 )
+BAD_INPUTS = RuleGroup(
+    "AWSManagedRulesKnownBadInputsRuleSet",
+    # Who asks a model about an exploit writes it into the prompt. Headers, paths and queries hold none.
+    counted=("JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"),
+)
 RULE_GROUPS = (
     RuleGroup("AWSManagedRulesAmazonIpReputationList"),
-    RuleGroup("AWSManagedRulesKnownBadInputsRuleSet"),
+    BAD_INPUTS,
     COMMON,
 )
 """In the order in which they look: what refuses most for least comes first."""
