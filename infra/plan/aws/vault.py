@@ -13,8 +13,9 @@ from infra.plan.aws.scope import PREFIX, Scope
 from infra.plan.manifests.parts import Manifest, labels_of
 from infra.spec.model import Spec
 
-RECOVERY_DAYS = 7
-"""How long a deleted entry can be brought back: the least that AWS takes, for its name is not free until then."""
+RECOVERY_DAYS = 0
+"""How long a deleted entry can be brought back, and its name is taken: with any other number an endpoint that comes back
+within the week could not have its secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def plan_vault(scope: Scope, spec: Spec, used_secrets: frozenset[str]) -> VaultP
         is_read=bool(used_secrets),
         region=scope.region,
         namespaces=(scope.namespace, *scope.endpoint_namespaces),
-        recovery_days=RECOVERY_DAYS if scope.is_protected else 0,
+        recovery_days=RECOVERY_DAYS,
     )
 
 

@@ -176,13 +176,13 @@ def test_store_serves_the_stack_s_namespaces_only() -> None:
 
 
 @pytest.mark.parametrize("is_protected", [True, False])
-def test_deleted_entries_can_be_brought_back_where_the_stack_is_protected(*, is_protected: bool) -> None:
-    """Elsewhere their names are free at once."""
+def test_name_of_a_deleted_entry_is_free_at_once(*, is_protected: bool) -> None:
+    """The stack file has the value still, and whoever needs it again makes it under the same name."""
     stack = STACK.model_copy(update={"protect": is_protected})
 
     plan = plan_vault(scope_of(stack, AWS, "prod"), ALL, used_secrets(ALL))
 
-    assert plan.recovery_days == (7 if is_protected else 0)
+    assert plan.recovery_days == 0
 
 
 BUILD = """
