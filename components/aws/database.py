@@ -114,7 +114,8 @@ class Database(pulumi.ComponentResource):
     def _parameters(self) -> ParameterGroup:
         return ParameterGroup(
             f"{self._name}-parameters",
-            name=self._plan.name,
+            # With the next family there are two for a while: one that is in use cannot be deleted.
+            name=f"{self._plan.name}-{self._plan.family}",
             family=self._plan.family,
             description="Connections by TLS only",
             parameters=[

@@ -19,6 +19,9 @@ PORT = 5432
 USER = "moorage"
 GROWTH = 5
 """How many times its first size the disk may grow to."""
+CONNECTION_STAGES = "all"
+"""Which stages of a connection are logged. PostgreSQL 18 itself still takes `1`; RDS refuses it: "allowed values are:
+receipt, authentication, authorization, setup_durations, all", as others met it, 2026-05."""
 EXPORTS = ("postgresql", "upgrade")
 LOG_DAYS = 90
 MONITORING = "database-monitoring"
@@ -68,7 +71,11 @@ def plan_database(scope: Scope, aws: Aws) -> DatabasePlan | None:
         most_gib=aws.database.disk * GROWTH,
         engine_version=MAJOR,
         family=FAMILY,
-        parameters=(("log_connections", "1"), ("log_disconnections", "1"), ("rds.force_ssl", "1")),
+        parameters=(
+            ("log_connections", CONNECTION_STAGES),
+            ("log_disconnections", "1"),
+            ("rds.force_ssl", "1"),
+        ),
         database=USER,
         user=USER,
         port=PORT,

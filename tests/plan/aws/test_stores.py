@@ -242,6 +242,8 @@ def test_database_that_is_protected_leaves_a_snapshot() -> None:
     assert free is not None
     assert (protected.final_snapshot, free.final_snapshot) == ("moorage-prod-database-final", None)
     assert dict(protected.parameters)["rds.force_ssl"] == "1"
+    # RDS takes `1` of no family from 18 on.
+    assert dict(protected.parameters)["log_connections"] == "all"
 
 
 def test_objects_outlive_every_request_that_names_them() -> None:
