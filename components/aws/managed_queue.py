@@ -90,7 +90,8 @@ class ManagedQueue(pulumi.ComponentResource):
             subnet_group_name=self._subnets(subnets).name,
             security_group_ids=[self._security_group(vpc_id, clients).id],
             user_group_ids=[group.user_group_id],
-            auto_minor_version_upgrade=True,
+            # With 9.1 made of it meanwhile, 9.0 would be a step back, for which the queue is made anew.
+            auto_minor_version_upgrade=False,
             maintenance_window=plan.maintenance,
             snapshot_window=plan.snapshots,
             snapshot_retention_limit=plan.snapshot_days,
@@ -100,7 +101,14 @@ class ManagedQueue(pulumi.ComponentResource):
                 for kind, log in (("engine-log", plan.engine_log), ("slow-log", plan.slow_log))
             ],
             tags=dict(plan.tags),
-            opts=ResourceOptions(parent=self, protect=plan.is_protected, retain_on_delete=plan.is_protected),
+            opts=ResourceOptions(
+                parent=self,
+                # ElastiCache refuses a cluster for a group that is just being changed, and a group's change
+                # while its cluster goes.
+                depends_on=list(self.access.values()),
+                protect=plan.is_protected,
+                retain_on_delete=plan.is_protected,
+            ),
         )
         self.address = Output.concat(cluster.configuration_endpoint_address, f":{plan.port}")
         self._secret(passwords)
@@ -155,7 +163,8 @@ class ManagedQueue(pulumi.ComponentResource):
     def _parameters(self) -> ParameterGroup:
         return ParameterGroup(
             f"{self._name}-parameters",
-            name=self._plan.name,
+            # With the next family there are two for a while: one that is in use cannot be deleted.
+            name=f"{self._plan.name}-{self._plan.family}",
             family=self._plan.family,
             description="A queue evicts nothing",
             parameters=[
