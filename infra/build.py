@@ -1,6 +1,6 @@
 """Makes every resource of a plan: on a cluster that is there, or in an account with all that a cluster needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -38,6 +38,9 @@ class Ground:
     """Of a cluster that the program makes."""
     namespaces: Namespaces
     queue: QueueAccess
+    operators: Sequence[Resource]
+    """What serves the kinds of others, ExternalSecrets and ScaledObjects: such an object is made after it, and goes
+    before it, for it takes its own finalizer off."""
 
 
 def build(plan: Plan, values: Values, cluster: Cluster) -> None:
@@ -47,8 +50,9 @@ def build(plan: Plan, values: Values, cluster: Cluster) -> None:
     gateway = Gateway("gateway", plan, ground.queue.address_hash, inside)
     PlatformApi("api", plan, ground.queue.address_hash, inside)
     scaler = QueueScaler("scaler", plan, ground.queue.address_hash, inside)
-    store = SecretStore("secrets", plan, values, inside)
-    RegistryCredentials("registries", plan, values, inside)
+    served = ResourceOptions(providers=[ground.provider], depends_on=[ground.namespaces, *ground.operators])
+    store = SecretStore("secrets", plan, values, served)
+    RegistryCredentials("registries", plan, values, served)
     for group in plan.node_groups:
         # Nodes that come on demand need not be there yet.
         found = cluster.count_nodes(plan.context, group.selector) if plan.aws is None else None
@@ -56,7 +60,9 @@ def build(plan: Plan, values: Values, cluster: Cluster) -> None:
     for ingress in plan.ingresses:
         EndpointIngress(ingress.name, ingress, plan.gateway.namespace, inside)
     # So the scaler is still there to work off what waits when an endpoint goes.
-    after = ResourceOptions(providers=[ground.provider], depends_on=[ground.namespaces, scaler])
+    after = ResourceOptions(
+        providers=[ground.provider], depends_on=[ground.namespaces, *ground.operators, scaler]
+    )
     drained = cluster.drain_hook(plan.context, ground.kubeconfig, plan.gateway.namespace)
     for endpoint in plan.endpoints:
         args = InferenceServiceArgs(endpoint, ground.queue, store.hash_of(endpoint), drained)
@@ -69,12 +75,11 @@ def _on_cluster(plan: Plan) -> Ground:
     """A cluster that is there, as the kubeconfig knows it."""
     provider = cluster_provider(plan.context)
     inside = ResourceOptions(providers=[provider])
-    if plan.addons:
-        Addons("addons", plan.addons, {}, inside)
+    addons = [Addons("addons", plan.addons, {}, inside)] if plan.addons else []
     if plan.images:
         Images("images", plan.images, "..")
     namespaces = _namespaces(plan, inside)
-    return Ground(provider, None, namespaces, _own_queue(plan, provider, namespaces))
+    return Ground(provider, None, namespaces, _own_queue(plan, provider, namespaces), addons)
 
 
 def _in_account(plan: Plan, aws: AwsPlan, values: Values) -> Ground:
@@ -103,7 +108,12 @@ def _in_account(plan: Plan, aws: AwsPlan, values: Values) -> Ground:
     if services.name_servers is not None:
         pulumi.export("name_servers", services.name_servers)
     return Ground(
-        provider, account.kubeconfig, namespaces, services.queue or _own_queue(plan, provider, namespaces)
+        provider,
+        account.kubeconfig,
+        namespaces,
+        services.queue or _own_queue(plan, provider, namespaces),
+        # By the vault the new value stands in Secrets Manager before its ExternalSecret is told to look.
+        [*addons, services.vault],
     )
 
 

@@ -21,6 +21,9 @@ WHOLE = sorted(path.parent.name for path in GOLDEN.glob("*/Pulumi.prod.yaml"))
 CASES = [*WHOLE, *(f"stack-{name}" for name in stack_names(ROOT))]
 SERVICE = "moorage:components:InferenceService::"
 COMPONENT = "moorage:components:"
+RELEASE = "kubernetes:helm.sh/v3:Release::"
+STORE = "kubernetes:external-secrets.io/v1:ClusterSecretStore::vault-store"
+VALUE = "aws:secretsmanager/secretVersion:SecretVersion::"
 MOST_PER_ENDPOINT = 12
 PLANTED = "planted-value"
 GENERATED = "generated-in-the-state"
@@ -162,6 +165,37 @@ def test_endpoints_wait_for_the_namespaces_and_the_scaler(recording: Recording) 
         if each.type == SERVICE.rstrip(":"):
             assert "kubernetes:core/v1:Namespace::" in " ".join(each.dependencies)
             assert "kubernetes:apps/v1:Deployment::scaler-deployment" in each.dependencies
+
+
+@pytest.mark.parametrize(
+    ("component", "others"),
+    [
+        (
+            f"{COMPONENT}SecretStore::secrets",
+            {f"{RELEASE}addons-external-secrets", STORE, f"{VALUE}vault-message-value"},
+        ),
+        (f"{COMPONENT}RegistryCredentials::registries", {STORE, f"{VALUE}vault-ghcr-token-value"}),
+        (f"{SERVICE}embed", {f"{RELEASE}addons-keda"}),
+    ],
+)
+def test_objects_of_others_kinds_wait_for_what_serves_them(
+    recorded: dict[str, Recording], component: str, others: set[str]
+) -> None:
+    """Their kinds come with it, they cannot go without it, and a new value is there before it is looked for."""
+    listed = recorded["aws-every-key"].resources
+
+    found = next(each for each in listed if f"{each.type}::{each.name}" == component)
+
+    assert others <= set(found.dependencies)
+
+
+def test_a_zone_more_leaves_the_control_plane_where_it_is(recorded: dict[str, Recording]) -> None:
+    """EKS takes no subnet of another zone once the cluster is made, and the whole `up` would fail."""
+    (cluster,) = (
+        each for each in recorded["aws-every-key"].resources if each.type.endswith("eks/cluster:Cluster")
+    )
+
+    assert cluster.ignored == ("vpcConfig.subnetIds",)
 
 
 def test_endpoint_has_few_resources(recording: Recording) -> None:
