@@ -134,6 +134,9 @@ class EksCluster(pulumi.ComponentResource):
             opts=ResourceOptions(
                 parent=self,
                 depends_on=[logs, *self._roles.permissions(CLUSTER)],
+                # EKS takes no subnet of another zone later (aws/containers-roadmap#2330): a zone that is added to the
+                # stack gets nodes, and the control plane stays where it is.
+                ignore_changes=["vpcConfig.subnetIds"],
                 protect=plan.is_protected,
             ),
         )

@@ -15,6 +15,9 @@ from infra.plan.values import AddonPlan
 from infra.spec.stack_aws import Aws
 
 GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+EVERY_NODE_CPU = "10m"
+"""What a program asks that runs on every GPU node. A replica leaves 220m of a node with four vCPUs, of which EKS's
+own take 180m: one that asked for more would find room on no node, however many are bought."""
 _ON_GPU_NODES: Mapping[str, Any] = {
     "nodeAffinity": {
         "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -52,7 +55,16 @@ def device_plugin_chart_on_aws(aws: Aws) -> AddonPlan | None:
         return None  # it is a service of the node there, and a second one would confuse kubelet
     chart = CHARTS["nvidia_device_plugin"]
     kept = {key: value for key, value in chart.values.items() if key != "nfd"}
-    values = {**kept, "affinity": dict(_ON_GPU_NODES), "gfd": {"enabled": False}, "nfd": {"enabled": False}}
+    values = {
+        **kept,
+        "affinity": dict(_ON_GPU_NODES),
+        "gfd": {"enabled": False},
+        "nfd": {"enabled": False},
+        "resources": {
+            "requests": {"cpu": EVERY_NODE_CPU, "memory": "64Mi"},
+            "limits": {"memory": "256Mi"},
+        },
+    }
     return replace(chart, values=values)
 
 
@@ -94,7 +106,7 @@ def dcgm_exporter_chart(namespace: str) -> AddonPlan:
         values={
             "affinity": dict(_ON_GPU_NODES),
             "resources": {
-                "requests": {"cpu": "50m", "memory": "256Mi"},
+                "requests": {"cpu": EVERY_NODE_CPU, "memory": "256Mi"},
                 "limits": {"cpu": "1", "memory": "1Gi"},
             },
             # Pod and namespace of a figure are of who holds the GPU, not of the exporter.

@@ -22,11 +22,17 @@ from infra.plan.aws.monitoring import (
 )
 from infra.plan.aws.roles import policy_document
 from infra.plan.monitoring.rules import rule_manifest
+from infra.plan.quantities import millicores
 from infra.plan.values import EndpointPlan
+from infra.spec.hardware import CATALOGUE
 from infra.spec.stack import Stack
 
 BUDGET = {"dollars_per_month": 2000, "mails": ["ops@example.com", "boss@example.com"]}
 MODES = ("managed", "present", "stack")
+EKS_MILLICORES = 180
+"""What EKS's own ask for on every node: network plugin and its policies 25m each, kube-proxy 100m, three containers of
+the disk driver 10m each; its other agents ask for nothing. Sources: aws/eks-charts at 5239609 and
+kubernetes-sigs/aws-ebs-csi-driver, values.yaml; kube-proxy's add-on; 2026-11-25."""
 METRIC = re.compile(r"\b(?:moorage[_:][\w:]+|DCGM_\w+|up(?=\{))")
 
 
@@ -114,6 +120,31 @@ def test_device_plugin_runs_where_groups_of_gpu_nodes_are() -> None:
     assert "moorage.dev/hardware" in text
     assert "feature.node.kubernetes.io" not in text
     assert (chart.values["gfd"], chart.values["nfd"]) == ({"enabled": False}, {"enabled": False})
+
+
+@pytest.mark.parametrize("hardware", sorted(name for name, row in CATALOGUE.items() if row.gpus))
+def test_a_replica_has_room_beside_all_that_runs_on_every_node(hardware: str) -> None:
+    """Of a small node it takes nearly all: one program that asks for much, and it finds room on no node at all."""
+    plan, (endpoint,) = monitoring("stack", hardware), endpoints(hardware)
+    (plugin,) = gpu_charts(scope_for()[1], has_gpus=True)
+    assert plan.stack is not None
+    assert plan.dcgm is not None
+
+    exporter = plan.stack.values["prometheus-node-exporter"]
+    everywhere = sum(
+        millicores(each["resources"]["requests"]["cpu"])
+        for each in (plan.dcgm.values, plugin.values, exporter)
+    )
+    replicas = CATALOGUE[hardware].replicas_per_instance * (endpoint.size.cpu + endpoint.worker_size.cpu)
+    assert replicas + everywhere + EKS_MILLICORES <= left_to_pods(CATALOGUE[hardware].vcpu)
+
+
+def left_to_pods(vcpu: int) -> float:
+    """Thousandths of a core that kubelet does not keep for itself, of four cores or more.
+
+    Source: awslabs/amazon-eks-ami at 81fec2e, nodeadm/internal/kubelet/config.go.
+    """
+    return 1000 * vcpu - (60 + 10 + 2 * 5 + (vcpu - 4) * 2.5)
 
 
 def test_without_gpus_no_chart_of_theirs_is_installed() -> None:
