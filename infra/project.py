@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.folders import MOST_BYTES, MOST_FILES, FolderTooLargeError, OutsideLinkError, content_hash
+from infra.plan.aws.scope import stack_name_findings
 from infra.plan.fit import fit_findings, unset_secrets
 from infra.plan.records import plan_records, python_folders
 from infra.plan.values import Records, Specs
@@ -90,7 +91,10 @@ def read_stack(folder: Path, stack: str) -> StackFile:
         known = ", ".join(stack_names(folder)) or "none"
         what = "there is no such stack file."
         raise SpecError([Fault(name, 1, 1, "", what, f"Known stacks: {known}.", "file-missing")])
-    return load_stack(_read(folder, name), name)
+    found = load_stack(_read(folder, name), name)
+    if found.settings.aws is not None and (wrong := list(stack_name_findings(stack))):
+        raise SpecError(Fault(name, 1, 1, "", each.what, each.mend, each.code) for each in wrong)
+    return found
 
 
 def stack_names(folder: Path) -> list[str]:

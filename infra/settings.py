@@ -6,6 +6,7 @@ from typing import Any, Literal, get_origin
 
 import pulumi
 
+from infra.plan.aws.scope import stack_name_findings
 from infra.spec.errors import Fault, SpecError
 from infra.spec.fields import type_at
 from infra.spec.load_stack import PROJECT, SECRETS, check_settings
@@ -23,6 +24,8 @@ def read_settings(config: pulumi.Config, stack: str) -> Stack:
     settings, findings = check_settings(
         {key: text if _is_text(key) else _decoded(text) for key, text in given.items() if text is not None}
     )
+    if settings is not None and settings.aws is not None:
+        findings = [*findings, *stack_name_findings(stack)]
     if findings or settings is None:
         name = f"stacks/Pulumi.{stack}.yaml"
         raise SpecError(

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from pulumi.runtime import config as pulumi_config
 from support.plans import stacks
 
+from infra.plan.aws.cache import LONGEST_ID
+from infra.plan.aws.scope import LONGEST_STACK
+from infra.project import read_stack
 from infra.settings import read_secrets, read_settings
 from infra.spec.errors import SpecError
 from infra.spec.load_stack import PREFIX, load_stack
@@ -87,3 +90,35 @@ async def test_only_secrets_with_a_value_are_given() -> None:
 
     assert set(found) == {"db"}
     assert "hunter2" not in repr(found)
+
+
+ON_AWS = {
+    f"{PREFIX}backend": "aws",
+    f"{PREFIX}domain": "models.example.com",
+    f"{PREFIX}aws": {"account": "123456789012", "region": "eu-central-1"},
+}
+
+
+@pytest.mark.parametrize("name", ["Prod", "prod.eu", "prod_eu", "1st", "prod-", "a--b", "p" * 27])
+def test_stack_of_aws_has_a_name_that_buckets_and_databases_may_bear(tmp_path: Path, name: str) -> None:
+    """It is said before anything is made, by the program and by whoever reads the file."""
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / f"stacks/Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": ON_AWS}))
+    told(ON_AWS)
+
+    with pytest.raises(SpecError) as by_program:
+        read_settings(pulumi.Config("moorage"), name)
+    with pytest.raises(SpecError) as by_file:
+        read_stack(tmp_path, name)
+
+    assert [fault.code for fault in by_program.value.faults] == ["name-form"]
+    assert [fault.code for fault in by_file.value.faults] == ["name-form"]
+
+
+@pytest.mark.parametrize("name", ["p", "prod", "prod-eu-central-1", "p" * LONGEST_STACK])
+def test_names_of_the_usual_form_are_taken(name: str) -> None:
+    """Up to what the queue's name leaves."""
+    told(ON_AWS)
+
+    assert read_settings(pulumi.Config("moorage"), name).aws is not None
+    assert len(f"moorage-{name}-queue") <= LONGEST_ID

@@ -1,14 +1,21 @@
 """Where a stack lives in AWS, and how all that it makes there is called."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from infra.spec.source import Finding
 from infra.spec.stack import Stack
 from infra.spec.stack_aws import Aws
+from infra.spec.wording import shown
 
 PREFIX = "moorage"
 OWNER_TAG = "moorage:stack"
 """The tag by which a stack's resources are told from all others: roles and budgets are bound by it."""
+LONGEST_STACK = 26
+"""Characters of a stack's name: a queue's, `moorage-<stack>-queue`, has 40 at most, and all others more. Source:
+ElastiCache API, CreateReplicationGroup, 2026-11."""
+_STACK = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 LONGEST_NAME = 32
 """Characters of a load balancer's name, the shortest bound of any. Source: ELB API, CreateLoadBalancer, 2026-11."""
 
@@ -56,6 +63,15 @@ class Scope:
     def global_arn(self, service: str, resource: str) -> str:
         """An ARN of this account that has no region, as IAM's."""
         return f"arn:aws:{service}::{self.account}:{resource}"
+
+
+def stack_name_findings(name: str) -> Iterator[Finding]:
+    """A fault where buckets, queue and databases cannot bear the stack's name: AWS would say so one by one, midway."""
+    if len(name) <= LONGEST_STACK and _STACK.fullmatch(name):
+        return
+    what = f"{shown(name)} cannot be part of the names of buckets and databases."
+    mend = f"Call the stack by up to {LONGEST_STACK} small letters, digits and single -, beginning with a letter."
+    yield Finding(("aws",), what, mend, "name-form")
 
 
 def scope_of(stack: Stack, aws: Aws, name: str) -> Scope:
