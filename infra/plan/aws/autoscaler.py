@@ -143,7 +143,7 @@ def _arguments(idle_minutes: int, grace_seconds: int) -> dict[str, Any]:
 def _priorities(groups: tuple[ManagedGroupPlan, ...]) -> dict[str, list[str]]:
     """Higher is asked first; a group's own name begins that of its Auto Scaling group, between `eks-` and an id.
 
-    Groups of `cpu` have no taint, so the platform's own pods could call for one: they get system nodes instead.
+    Groups of `cpu` have no taint that forbids, so the platform's own pods could call for one: they get system nodes.
     """
     spot = sorted(_pattern(each.group_name) for each in groups if each.capacity == "SPOT")
     return {

@@ -59,6 +59,8 @@ class TaintPlan:
 
 
 GPU_TAINT = TaintPlan(GPU_RESOURCE, "true", "NoSchedule")
+SHUNNED = "PreferNoSchedule"
+"""Effect of a taint that nobody need tolerate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +148,16 @@ def node_labels(group: NodeGroupPlan) -> dict[str, str]:
 
 
 def node_taints(group: NodeGroupPlan) -> tuple[TaintPlan, ...]:
-    """Taints of its nodes: GPUs are for those who tolerate them, where its own replicas do."""
+    """Taints of its nodes: GPUs are for those who tolerate them, where its own replicas do.
+
+    Others are shunned by who has a choice: a replica takes nearly the whole node, and there are no more nodes than
+    replicas, so a gateway or a Prometheus on one of them would keep the last replica waiting. Replicas have no
+    choice, and go there.
+    """
+    if not group.gpus:
+        return (TaintPlan(HARDWARE_LABEL, group.hardware, SHUNNED),)
     is_tolerated = any(tolerates(each, GPU_TAINT) for each in group.tolerations)
-    return (GPU_TAINT,) if group.gpus and is_tolerated else ()
+    return (GPU_TAINT,) if is_tolerated else ()
 
 
 def tolerates(toleration: TolerationPlan, taint: TaintPlan) -> bool:

@@ -12,7 +12,7 @@ from support.aws_nodes import USED, account, groups_for, registered, used
 from infra.plan.aws.autoscaler import IMAGES, autoscaler_chart, autoscaler_roles
 from infra.plan.aws.cold_start import INSTANCE_STORE_GB
 from infra.plan.aws.fitting import HARDWARE_LABEL
-from infra.plan.aws.nodes import ManagedGroupPlan, plan_node_groups, tolerates
+from infra.plan.aws.nodes import SHUNNED, ManagedGroupPlan, plan_node_groups, tolerates
 from infra.plan.aws.roles import policy_document
 from infra.plan.gpu_nodes import GPU_RESOURCE
 from infra.spec.hardware import CATALOGUE
@@ -90,7 +90,16 @@ def test_replicas_fit_the_nodes_of_their_hardware(nodes: dict[str, Nodes]) -> No
     for wanted, group in zip(means, groups, strict=True):
         labels = dict(group.labels)
         assert all(labels.get(key) in values for key, values in wanted.selector)
-        assert all(any(tolerates(each, taint) for each in wanted.tolerations) for taint in group.taints)
+        hard = [taint for taint in group.taints if taint.effect != SHUNNED]
+        assert all(any(tolerates(each, taint) for each in wanted.tolerations) for taint in hard)
+
+
+def test_who_has_a_choice_leaves_all_nodes_to_replicas() -> None:
+    """There are no more of them than replicas, which fill them: a gateway there would keep one waiting."""
+    for group in groups_for(dict.fromkeys(CATALOGUE, 1)):
+        assert [taint.effect for taint in group.taints] == [
+            "NoSchedule" if CATALOGUE[group.hardware].gpus else SHUNNED
+        ]
 
 
 def test_sizes_of_one_gpu_are_told_apart() -> None:
