@@ -10,8 +10,8 @@ PLATFORM := $(BIN)/python -m runtime.local
 CODE := infra components runtime policy tests bench
 STACK ?= local
 # Slow tests that build, install, lint or play with their own clock: two may share the machine. The longest is first.
-SHARING := tests/queue/test_state_machine.py tests/images tests/infra tests/manifests tests/templates \
-	tests/workflows tests/cluster
+SHARING := tests/queue/test_state_machine.py tests/aws tests/images tests/infra tests/manifests tests/plan \
+	tests/policy tests/templates tests/workflows tests/cluster
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs check plan policy render infra test test-slow e2e lint fmt bench chaos
