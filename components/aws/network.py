@@ -93,15 +93,19 @@ class Network(pulumi.ComponentResource):
             opts=self._inside,
         )
         self.vpc_id = vpc.id
-        subnets = {each.name: self._subnet(each, vpc.id) for each in plan.subnets}
+        gateway = InternetGateway(
+            f"{self._name}-internet", vpc_id=vpc.id, tags=dict(plan.gateway_tags), opts=self._inside
+        )
+        subnets = {each.name: self._subnet(each, vpc.id, gateway) for each in plan.subnets}
         self.private_subnets = _of_kind("private", plan, subnets)
         self.public_subnets = _of_kind("public", plan, subnets)
         self.intra_subnets = _of_kind("intra", plan, subnets)
         self.by_zone = {each.zone: subnets[each.name].id for each in plan.subnets if each.kind == "private"}
-        tables = self._route(plan, subnets)
+        tables = self._route(plan, subnets, gateway)
         self._connect_services(plan, tables)
 
-    def _subnet(self, plan: SubnetPlan, vpc_id: Input[str]) -> Subnet:
+    def _subnet(self, plan: SubnetPlan, vpc_id: Input[str], gateway: InternetGateway) -> Subnet:
+        """A subnet; a public one after the gateway, for AWS makes no public load balancer in a VPC without one."""
         return Subnet(
             f"{self._name}-{plan.name}",
             vpc_id=vpc_id,
@@ -109,14 +113,11 @@ class Network(pulumi.ComponentResource):
             cidr_block=plan.cidr,
             map_public_ip_on_launch=False,
             tags=dict(plan.tags),
-            opts=self._inside,
+            opts=ResourceOptions(parent=self, depends_on=[gateway] if plan.kind == "public" else []),
         )
 
-    def _route(self, plan: VpcPlan, subnets: dict[str, Subnet]) -> list[RouteTable]:
+    def _route(self, plan: VpcPlan, subnets: dict[str, Subnet], gateway: InternetGateway) -> list[RouteTable]:
         """Ways out, and which subnet takes which."""
-        gateway = InternetGateway(
-            f"{self._name}-internet", vpc_id=self.vpc_id, tags=dict(plan.gateway_tags), opts=self._inside
-        )
         nats = self._nats(plan, subnets, gateway)
         tables: dict[str, RouteTable] = {}
         for table in plan.route_tables:

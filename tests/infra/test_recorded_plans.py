@@ -198,6 +198,18 @@ def test_a_zone_more_leaves_the_control_plane_where_it_is(recorded: dict[str, Re
     assert cluster.ignored == ("vpcConfig.subnetIds",)
 
 
+def test_public_load_balancer_waits_for_the_way_out(recorded: dict[str, Recording]) -> None:
+    """AWS makes none in a VPC without an internet gateway, and lets no gateway go before it: by its subnets."""
+    resources = {
+        each.name: each for each in recorded["aws-every-key"].resources if each.type.startswith("aws:ec2/")
+    }
+
+    for zone in "abc":
+        assert "aws:ec2/internetGateway:InternetGateway::network-internet" in (
+            resources[f"network-public-{zone}"].dependencies
+        )
+
+
 def test_endpoint_has_few_resources(recording: Recording) -> None:
     """A thousand endpoints stay a stack that an engine can hold."""
     for each in recording.resources:
