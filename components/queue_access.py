@@ -1,6 +1,6 @@
 """How programs and workers get into the queue, whoever runs it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pulumi import Input, Output, Resource
@@ -21,6 +21,8 @@ class QueueAccess:
     scheme: str = OWN_QUEUE
     users: Mapping[str, Resource] = field(default_factory=dict)
     """By endpoint, what lets its workers in; they need it to their end."""
+    made: Sequence[Resource] = ()
+    """What must be there before a program comes in, where that takes longer than one may wait for a pod to start."""
 
     def of_workers(self, endpoint: str) -> Output[dict[str, str]]:
         """Content of the Secret with which an endpoint's workers come in."""

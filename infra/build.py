@@ -38,6 +38,8 @@ class Ground:
     """Of a cluster that the program makes."""
     namespaces: Namespaces
     queue: QueueAccess
+    images: Sequence[Resource]
+    """What pods run: a rollout to an image that is not pushed, or not built after all, stands still."""
     operators: Sequence[Resource]
     """What serves the kinds of others, ExternalSecrets and ScaledObjects: such an object is made after it, and goes
     before it, for it takes its own finalizer off."""
@@ -47,9 +49,11 @@ def build(plan: Plan, values: Values, cluster: Cluster) -> None:
     """Make all of it, and export where it is reached."""
     ground = _on_cluster(plan) if plan.aws is None else _in_account(plan, plan.aws, values)
     inside = ResourceOptions(providers=[ground.provider], depends_on=[ground.namespaces])
-    gateway = Gateway("gateway", plan, ground.queue.address_hash, inside)
-    PlatformApi("api", plan, ground.queue.address_hash, inside)
-    scaler = QueueScaler("scaler", plan, ground.queue.address_hash, inside)
+    before = [ground.namespaces, *ground.images]
+    queued = ResourceOptions(providers=[ground.provider], depends_on=[*before, *ground.queue.made])
+    gateway = Gateway("gateway", plan, ground.queue.address_hash, queued)
+    PlatformApi("api", plan, ground.queue.address_hash, queued)
+    scaler = QueueScaler("scaler", plan, ground.queue.address_hash, queued)
     served = ResourceOptions(providers=[ground.provider], depends_on=[ground.namespaces, *ground.operators])
     store = SecretStore("secrets", plan, values, served)
     RegistryCredentials("registries", plan, values, served)
@@ -60,9 +64,7 @@ def build(plan: Plan, values: Values, cluster: Cluster) -> None:
     for ingress in plan.ingresses:
         EndpointIngress(ingress.name, ingress, plan.gateway.namespace, inside)
     # So the scaler is still there to work off what waits when an endpoint goes.
-    after = ResourceOptions(
-        providers=[ground.provider], depends_on=[ground.namespaces, *ground.operators, scaler]
-    )
+    after = ResourceOptions(providers=[ground.provider], depends_on=[*before, *ground.operators, scaler])
     drained = cluster.drain_hook(plan.context, ground.kubeconfig, plan.gateway.namespace)
     for endpoint in plan.endpoints:
         args = InferenceServiceArgs(endpoint, ground.queue, store.hash_of(endpoint), drained)
@@ -76,10 +78,9 @@ def _on_cluster(plan: Plan) -> Ground:
     provider = cluster_provider(plan.context)
     inside = ResourceOptions(providers=[provider])
     addons = [Addons("addons", plan.addons, {}, inside)] if plan.addons else []
-    if plan.images:
-        Images("images", plan.images, "..")
+    images = [Images("images", plan.images, "..")] if plan.images else []
     namespaces = _namespaces(plan, inside)
-    return Ground(provider, None, namespaces, _own_queue(plan, provider, namespaces), addons)
+    return Ground(provider, None, namespaces, _own_queue(plan, provider, namespaces), images, addons)
 
 
 def _in_account(plan: Plan, aws: AwsPlan, values: Values) -> Ground:
@@ -99,8 +100,7 @@ def _in_account(plan: Plan, aws: AwsPlan, values: Values) -> Ground:
     addons: list[Resource] = []
     if plan.addons:
         addons = [Addons("addons", plan.addons, account.values_of_addons(), inside)]
-    if plan.images:
-        Images("images", plan.images, "..", account.repositories)
+    images = [Images("images", plan.images, "..", account.repositories)] if plan.images else []
     namespaces = _namespaces(plan, inside)
     services = ClusterServices(
         account, values, addons=addons, namespaces=namespaces, providers=[at_aws, provider]
@@ -112,6 +112,7 @@ def _in_account(plan: Plan, aws: AwsPlan, values: Values) -> Ground:
         account.kubeconfig,
         namespaces,
         services.queue or _own_queue(plan, provider, namespaces),
+        images,
         # By the vault the new value stands in Secrets Manager before its ExternalSecret is told to look.
         [*addons, services.vault],
     )

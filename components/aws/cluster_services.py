@@ -116,7 +116,9 @@ class ClusterServices:
             logs_key_arn=self._account.keys.arn("logs"),
             opts=self._after([namespaces]),
         )
-        return QueueAccess(queue.address, queue.worker_key, queue.address_hash, MANAGED_QUEUE, queue.access)
+        return QueueAccess(
+            queue.address, queue.worker_key, queue.address_hash, MANAGED_QUEUE, queue.access, made=[queue]
+        )
 
     def _ways_in(self, bound_after: Sequence[Resource]) -> Output[Sequence[str]] | None:
         if self._plan.domain is None:

@@ -24,6 +24,9 @@ COMPONENT = "moorage:components:"
 RELEASE = "kubernetes:helm.sh/v3:Release::"
 STORE = "kubernetes:external-secrets.io/v1:ClusterSecretStore::vault-store"
 VALUE = "aws:secretsmanager/secretVersion:SecretVersion::"
+IMAGE = "docker-build:index:Image::"
+QUEUE_SECRET = "kubernetes:core/v1:Secret::queue-secret"
+PROGRAMS = ("Gateway::gateway", "PlatformApi::api", "QueueScaler::scaler")
 MOST_PER_ENDPOINT = 12
 PLANTED = "planted-value"
 GENERATED = "generated-in-the-state"
@@ -175,13 +178,17 @@ def test_endpoints_wait_for_the_namespaces_and_the_scaler(recording: Recording) 
             {f"{RELEASE}addons-external-secrets", STORE, f"{VALUE}vault-message-value"},
         ),
         (f"{COMPONENT}RegistryCredentials::registries", {STORE, f"{VALUE}vault-ghcr-token-value"}),
-        (f"{SERVICE}embed", {f"{RELEASE}addons-keda"}),
+        (f"{SERVICE}embed", {f"{RELEASE}addons-keda", f"{IMAGE}images-runtime"}),
+        *((f"{COMPONENT}{program}", {QUEUE_SECRET, f"{IMAGE}images-runtime"}) for program in PROGRAMS),
     ],
 )
-def test_objects_of_others_kinds_wait_for_what_serves_them(
+def test_what_others_serve_waits_for_them(
     recorded: dict[str, Recording], component: str, others: set[str]
 ) -> None:
-    """Their kinds come with it, they cannot go without it, and a new value is there before it is looked for."""
+    """Kinds come with their operator and do not go without it, and a value is there before it is looked for.
+
+    A queue takes a quarter of an hour, an image as long as its build, and a pod may take ten minutes to start.
+    """
     listed = recorded["aws-every-key"].resources
 
     found = next(each for each in listed if f"{each.type}::{each.name}" == component)
