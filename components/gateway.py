@@ -1,7 +1,7 @@
 """The gateway: where clients come in."""
 
 import pulumi
-from pulumi import Input, Output, ResourceOptions
+from pulumi import CustomTimeouts, Input, Output, ResourceOptions
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
 from pulumi_kubernetes.core.v1 import ConfigMap, Secret, Service
@@ -13,6 +13,9 @@ from components.record_reader import make_record_reader
 from infra.plan.digests import PASSWORD_CHARACTERS, token_of, tokens_text
 from infra.plan.manifests import gateway as manifests
 from infra.plan.values import Plan
+
+ROLLOUT = "60m"
+"""Longest that all of them may take to be exchanged."""
 
 
 class Gateway(pulumi.ComponentResource):
@@ -49,8 +52,14 @@ class Gateway(pulumi.ComponentResource):
         Deployment(
             f"{name}-deployment",
             **with_secrets_hash(manifests.gateway_deployment(plan), address_hash),
-            # The autoscaler writes their number.
-            opts=ResourceOptions(parent=self, depends_on=[tokens], ignore_changes=["spec.replicas"]),
+            opts=ResourceOptions(
+                parent=self,
+                depends_on=[tokens],
+                # The autoscaler writes their number.
+                ignore_changes=["spec.replicas"],
+                # One comes after the other, each once a load balancer has found it healthy.
+                custom_timeouts=CustomTimeouts(create=ROLLOUT, update=ROLLOUT),
+            ),
         )
         Service(f"{name}-service", **manifests.gateway_service(plan), opts=inside)
         HorizontalPodAutoscaler(f"{name}-autoscaler", **manifests.gateway_autoscaler(plan), opts=inside)

@@ -104,7 +104,7 @@ class Account:
             key_arn=self.keys.arn("data"),
             logs_key_arn=self.keys.arn("logs"),
             monitoring_role_arn=self.roles.arn(MONITORING),
-            opts=self._inside,
+            opts=ResourceOptions(providers=[self._provider], depends_on=self.roles.permissions(MONITORING)),
         )
 
     def values_of_addons(self) -> Mapping[str, Mapping[str, Input[str]]]:

@@ -91,6 +91,7 @@ class ManagedQueue(pulumi.ComponentResource):
             security_group_ids=[self._security_group(vpc_id, clients).id],
             user_group_ids=[group.user_group_id],
             # With 9.1 made of it meanwhile, 9.0 would be a step back, for which the queue is made anew.
+            apply_immediately=True,
             auto_minor_version_upgrade=False,
             maintenance_window=plan.maintenance,
             snapshot_window=plan.snapshots,

@@ -98,8 +98,16 @@ def _pull_secrets(endpoint: Endpoint, stack: Stack) -> tuple[str, ...]:
     return tuple(sorted(own | platform))
 
 
+def _roams(stack: Stack) -> bool:
+    """Whether a replica's next node may be in another zone than its disk, where the disk could not follow.
+
+    Cluster Autoscaler starts a group that spans zones in any of them (kubernetes/autoscaler#1431, #3845).
+    """
+    return stack.aws is not None and stack.aws.capacity.autoscaler == "cluster-autoscaler"
+
+
 def _volumes(endpoint: Endpoint, stack: Stack) -> tuple[VolumePlan, ...]:
-    is_shared = endpoint.replicas.max > 1
+    is_shared = endpoint.replicas.max > 1 or _roams(stack)
     storage_class = stack.storage.shared_class if is_shared else stack.storage.disk_class
     return tuple(
         VolumePlan(

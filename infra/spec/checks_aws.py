@@ -1,6 +1,7 @@
 """Settings of the AWS backend against each other and against the rest of a stack file."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterator
 
 from infra.spec.hardware import CATALOGUE
@@ -13,6 +14,8 @@ MADE_BY_AWS = ("ingress", "objects", "secret_store", "secrets", "storage")
 """Settings of what the AWS backend makes itself."""
 WIDEST = 8
 """Shortest prefix of addresses that may reach the API server: past it, it is open to the internet."""
+_ARM = re.compile(r"(?:a1|[a-z]+[0-9]+[a-z]*g[a-z]*)(?:-[a-z0-9]+)*\.")
+"""Instance types with Graviton. Source: Amazon EC2 instance types guide, naming conventions, read 2026-11."""
 RESERVED_TAGS = ("aws:", "moorage:", "Name")
 
 
@@ -77,6 +80,12 @@ def _cluster(aws: Aws) -> Iterator[Finding]:
     if system.min > system.max:
         what, mend = f"{system.min} is above max ({system.max}).", f"Lower it to {system.max}."
         yield Finding(("aws", "cluster", "system", "min"), what, mend, "stack-order")
+    if _ARM.match(system.instance_type):
+        what, mend = (
+            f"{shown(system.instance_type)} is arm64, the platform's images are x86_64.",
+            "Write m7i.large.",
+        )
+        yield Finding(("aws", "cluster", "system", "instance_type"), what, mend, "instance-form")
     for at, cidr in enumerate(aws.cluster.public_cidrs):
         if int(cidr.rpartition("/")[2]) < WIDEST:
             what = f"{shown(cidr)} opens the API server to nearly everybody."

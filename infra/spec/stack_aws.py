@@ -132,7 +132,7 @@ class ExistingNetwork(Part):
     private_subnets: Annotated[tuple[SubnetId, ...], Field(min_length=2, max_length=6)] = Field(
         examples=["[subnet-0123456789abcdef0, subnet-0123456789abcdef1]"]
     )
-    """Subnets of the nodes, of two zones or more, with a way out to the internet."""
+    """Subnets of the nodes, one a zone and of two zones or more, with a way out to the internet."""
     public_subnets: Annotated[tuple[SubnetId, ...], Field(max_length=6)] = Field(
         default=(), examples=["[subnet-0123456789abcdef2, subnet-0123456789abcdef3]"]
     )
@@ -170,7 +170,7 @@ class SystemNodes(Part):
     """The nodes of the platform itself, without GPUs."""
 
     instance_type: InstanceType = Field(default="m7i.large", examples=["m7i.large"])
-    """Their instance type."""
+    """Their instance type, x86_64 as the platform's images."""
     min: Annotated[int, Field(ge=2, le=100)] = Field(default=2, examples=["2"])
     """Fewest of them, 2 to 100: one may always be gone."""
     max: Annotated[int, Field(ge=2, le=100)] = Field(default=4, examples=["6"])
@@ -191,12 +191,12 @@ class ExistingCluster(Part):
 class AwsCluster(Part):
     """The EKS cluster: one of its own, or one that is there."""
 
-    version: Literal["1.33", "1.34", "1.35"] = Field(default="1.35", examples=['"1.35"'])
-    """Kubernetes version, in quotes."""
+    version: Literal["1.34", "1.35"] = Field(default="1.35", examples=['"1.35"'])
+    """Kubernetes version, in quotes; EKS raises one by itself whose standard support has ended."""
     public_cidrs: tuple[AnyCidr, ...] = Field(default=(), examples=["[203.0.113.0/24]"])
     """Who may reach the API server from outside; without the key it has no public address."""
     admins: tuple[Arn, ...] = Field(default=(), examples=["[arn:aws:iam::123456789012:role/admin]"])
-    """IAM roles that may do everything in the cluster, beside the one that runs `pulumi up`."""
+    """IAM roles that may do everything in the cluster; not the one that runs `pulumi up`, which EKS lets in itself."""
     log_days: Days = Field(default=90, examples=["90"])
     """How long the control plane's logs are kept, in days."""
     system: SystemNodes = Field(default=SystemNodes(), examples=["{instance_type: m7i.large}"])

@@ -140,6 +140,31 @@ def test_defaults_are_a_safe_small_stack() -> None:
     assert (settings.scaler, settings.secrets, settings.ingress.hosts) == ("own", "pulumi", "wildcard")
 
 
+@pytest.mark.parametrize(
+    ("instance_type", "is_taken"),
+    [
+        ("m7i.large", True),
+        ("m7g.large", False),
+        ("m7i-flex.large", True),
+        ("c6gn.xlarge", False),
+        ("g6.xlarge", True),
+        ("x2gd.medium", False),
+        ("a1.large", False),
+        ("im4gn.large", False),
+    ],
+)
+def test_system_nodes_are_of_the_images_architecture(instance_type: str, is_taken: bool) -> None:
+    """A g behind the generation is Graviton; the family g is none."""
+    aws = {
+        "account": "123456789012",
+        "region": "eu-central-1",
+        "cluster": {"system": {"instance_type": instance_type}},
+    }
+    _, findings = check_settings({"backend": "aws", "domain": "a.example", "aws": aws})
+
+    assert [found.code for found in findings] == ([] if is_taken else ["instance-form"])
+
+
 @given(key=KEYS, value=VALUES)
 def test_any_value_of_any_setting_is_read_or_refused(key: str, value: object) -> None:
     """Whatever the engine or a file gives, faults come as findings."""

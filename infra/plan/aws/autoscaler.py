@@ -19,7 +19,7 @@ from infra.spec.stack_aws import Aws
 
 NAMESPACE = "kube-system"
 ACCOUNT = "cluster-autoscaler"
-IMAGES: Mapping[str, str] = MappingProxyType({"1.33": "v1.33.6", "1.34": "v1.34.5", "1.35": "v1.35.2"})
+IMAGES: Mapping[str, str] = MappingProxyType({"1.34": "v1.34.5", "1.35": "v1.35.2"})
 """Kubernetes version to the release for it: it simulates the scheduler, so the minor versions must be one."""
 LEAST_CAP_SECONDS = 600
 """Its own default for what it lets pods take to leave a node."""

@@ -1,12 +1,11 @@
 """The EKS cluster: who reaches its API and who may do what there, its logs, its add-ons and its own nodes."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import IPv4Network
-from typing import Any, Literal
+from typing import Any
 
 from infra.plan.aws.eks_addons import EksAddonPlan, plan_eks_addons
 from infra.plan.aws.logs import LogGroupPlan, cluster_log_group, log_group
@@ -18,8 +17,8 @@ ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPoli
 SYSTEM = "system"
 SERVICE_RANGES = ("172.20.0.0/16", "10.100.0.0/16")
 """What EKS takes for Services, in its order. Source: EKS API, KubernetesNetworkConfigRequest, 2026-11."""
-AMI_TYPES: Mapping[str, str] = {"arm64": "AL2023_ARM_64_STANDARD", "x86_64": "AL2023_x86_64_STANDARD"}
-_ARM = re.compile(r"(?:a1|[a-z]+[0-9]+[a-z]*g[a-z]*)(?:-[a-z0-9]+)*\.")
+AMI_TYPE = "AL2023_x86_64_STANDARD"
+"""Of system nodes: the platform's images are x86_64."""
 SYSTEM_DISK_GIB = 50
 """Of a system node: images of the platform and of add-ons."""
 _DIGITS = 6
@@ -42,7 +41,8 @@ class SystemNodesPlan:
     name: str
     """Of the resource."""
     group_name: str
-    """With a hash of all that cannot be changed in place: new nodes then come before the old ones go."""
+    """With a hash of all that cannot be changed in place: new nodes then come before the old ones go. The fewest are
+    among it: EKS refuses to raise them above what it has, which is the autoscaler's."""
     template_name: str
     instance_type: str
     ami_type: str
@@ -112,14 +112,6 @@ def plan_eks(scope: Scope, aws: Aws, *, needs_efs: bool) -> EksPlan | GivenClust
     )
 
 
-def architecture(instance_type: str) -> Literal["arm64", "x86_64"]:
-    """What the instance type's CPUs are; Graviton ones have a g behind the generation, as m7g.
-
-    Source: EC2 User Guide, "Instance type naming conventions", 2026-11.
-    """
-    return "arm64" if _ARM.match(instance_type) else "x86_64"
-
-
 def service_range(vpc_cidr: str) -> str:
     """The range of Services: the first of EKS's own that the VPC does not use."""
     vpc = IPv4Network(vpc_cidr, strict=False)
@@ -157,13 +149,12 @@ def kubeconfig_text(name: str, region: str, endpoint: str, authority: str) -> st
 def _system_nodes(scope: Scope, aws: Aws) -> SystemNodesPlan:
     nodes, given = aws.cluster.system, aws.network.existing
     subnets = scope.zones if given is None else tuple(sorted(given.private_subnets))
-    ami_type = AMI_TYPES[architecture(nodes.instance_type)]
     return SystemNodesPlan(
         name=SYSTEM,
-        group_name=f"{SYSTEM}-{_hash(scope.cluster, nodes.instance_type, ami_type, *subnets)}",
+        group_name=f"{SYSTEM}-{_hash(scope.cluster, nodes.instance_type, AMI_TYPE, str(nodes.min), *subnets)}",
         template_name=scope.named(SYSTEM),
         instance_type=nodes.instance_type,
-        ami_type=ami_type,
+        ami_type=AMI_TYPE,
         min=nodes.min,
         max=nodes.max,
         disk_gib=SYSTEM_DISK_GIB,

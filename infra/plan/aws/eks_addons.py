@@ -18,12 +18,6 @@ _AGENT, _PROXY, _CNI = "eks-pod-identity-agent", "kube-proxy", "vpc-cni"
 _SAME = {_EBS: "v1.63.1-eksbuild.1", _AGENT: "v1.4.0-eksbuild.1", _CNI: "v1.23.0-eksbuild.1"}
 VERSIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "1.33": {
-            **_SAME,
-            _COREDNS: "v1.13.2-eksbuild.11",
-            _EFS: "v3.2.0-eksbuild.1",
-            _PROXY: "v1.33.10-eksbuild.18",
-        },
         "1.34": {
             **_SAME,
             _COREDNS: "v1.13.2-eksbuild.11",
