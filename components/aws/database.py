@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi_aws.cloudwatch.log_group import LogGroup
-from pulumi_aws.ec2.security_group import SecurityGroup
 from pulumi_aws.rds._inputs import ParameterGroupParameterArgs
 from pulumi_aws.rds.instance import Instance
 from pulumi_aws.rds.parameter_group import ParameterGroup
 from pulumi_aws.rds.subnet_group import SubnetGroup
-from pulumi_aws.vpc.security_group_ingress_rule import SecurityGroupIngressRule
 
+from components.aws.store_group import make_store_group
 from infra.plan.aws.database import DatabasePlan
 
 
@@ -70,7 +69,11 @@ class Database(pulumi.ComponentResource):
             iam_database_authentication_enabled=True,
             port=plan.port,
             db_subnet_group_name=self._subnets(subnets).name,
-            vpc_security_group_ids=[self._security_group(vpc_id, clients).id],
+            vpc_security_group_ids=[
+                make_store_group(
+                    name, "The database", plan, vpc_id=vpc_id, clients=clients, opts=self._inside
+                ).id
+            ],
             parameter_group_name=self._parameters().name,
             backup_retention_period=plan.backup_days,
             backup_window=plan.backups,
@@ -134,25 +137,3 @@ class Database(pulumi.ComponentResource):
             tags=dict(self._plan.tags),
             opts=self._inside,
         )
-
-    def _security_group(self, vpc_id: Input[str], clients: Input[str]) -> SecurityGroup:
-        group = SecurityGroup(
-            f"{self._name}-security-group",
-            name=self._plan.name,
-            description="The database: reached from the cluster's nodes, reaches nobody",
-            vpc_id=vpc_id,
-            tags=dict(self._plan.tags),
-            opts=self._inside,
-        )
-        SecurityGroupIngressRule(
-            f"{self._name}-from-nodes",
-            security_group_id=group.id,
-            referenced_security_group_id=clients,
-            description="Pods on the cluster's nodes",
-            ip_protocol="tcp",
-            from_port=self._plan.port,
-            to_port=self._plan.port,
-            tags=dict(self._plan.tags),
-            opts=self._inside,
-        )
-        return group

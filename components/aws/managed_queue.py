@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
 from pulumi_aws.cloudwatch.log_group import LogGroup
-from pulumi_aws.ec2.security_group import SecurityGroup
 from pulumi_aws.elasticache._inputs import (
     ParameterGroupParameterArgs,
     ReplicationGroupLogDeliveryConfigurationArgs,
@@ -17,10 +16,10 @@ from pulumi_aws.elasticache.subnet_group import SubnetGroup
 from pulumi_aws.elasticache.user import User
 from pulumi_aws.elasticache.user_group import UserGroup
 from pulumi_aws.elasticache.user_group_association import UserGroupAssociation
-from pulumi_aws.vpc.security_group_ingress_rule import SecurityGroupIngressRule
 from pulumi_kubernetes.core.v1 import Secret
 from pulumi_random import RandomPassword
 
+from components.aws.store_group import make_store_group
 from infra.plan.aws.cache import CachePlan, CacheUserPlan, queue_secret_metadata, worker_login
 from infra.plan.aws.logs import LogGroupPlan
 from infra.plan.digests import MANAGED_QUEUE, PASSWORD_CHARACTERS, queue_secret, secrets_hash
@@ -88,7 +87,11 @@ class ManagedQueue(pulumi.ComponentResource):
             port=plan.port,
             parameter_group_name=self._parameters().name,
             subnet_group_name=self._subnets(subnets).name,
-            security_group_ids=[self._security_group(vpc_id, clients).id],
+            security_group_ids=[
+                make_store_group(
+                    name, "The queue", plan, vpc_id=vpc_id, clients=clients, opts=self._inside
+                ).id
+            ],
             user_group_ids=[group.user_group_id],
             # With 9.1 made of it meanwhile, 9.0 would be a step back, for which the queue is made anew.
             apply_immediately=True,
@@ -184,28 +187,6 @@ class ManagedQueue(pulumi.ComponentResource):
             tags=dict(self._plan.tags),
             opts=self._inside,
         )
-
-    def _security_group(self, vpc_id: Input[str], clients: Input[str]) -> SecurityGroup:
-        group = SecurityGroup(
-            f"{self._name}-security-group",
-            name=self._plan.name,
-            description="The queue: reached from the cluster's nodes, reaches nobody",
-            vpc_id=vpc_id,
-            tags=dict(self._plan.tags),
-            opts=self._inside,
-        )
-        SecurityGroupIngressRule(
-            f"{self._name}-from-nodes",
-            security_group_id=group.id,
-            referenced_security_group_id=clients,
-            description="Pods on the cluster's nodes",
-            ip_protocol="tcp",
-            from_port=self._plan.port,
-            to_port=self._plan.port,
-            tags=dict(self._plan.tags),
-            opts=self._inside,
-        )
-        return group
 
     def _delivery(
         self, log: LogGroupPlan, kind: str, key_arn: Input[str]

@@ -11,9 +11,9 @@ from pulumi_aws.efs._inputs import FileSystemLifecyclePolicyArgs
 from pulumi_aws.efs.file_system import FileSystem
 from pulumi_aws.efs.file_system_policy import FileSystemPolicy
 from pulumi_aws.efs.mount_target import MountTarget
-from pulumi_aws.vpc.security_group_ingress_rule import SecurityGroupIngressRule
 from pulumi_kubernetes.storage.v1 import StorageClass
 
+from components.aws.store_group import make_store_group
 from infra.plan.aws.shared_cache import EFS_DRIVER, FileSystemPlan
 
 
@@ -62,7 +62,11 @@ class SharedCache(pulumi.ComponentResource):
             policy=file_system.arn.apply(lambda arn: _policy_text(plan.policy, arn)),
             opts=self._inside,
         )
-        targets = self._targets(file_system, subnets, self._security_group(vpc_id, clients))
+        targets = self._targets(
+            file_system,
+            subnets,
+            make_store_group(name, "Shared volumes", plan, vpc_id=vpc_id, clients=clients, opts=self._inside),
+        )
         StorageClass(
             f"{name}-class",
             metadata={"name": plan.storage_class},
@@ -89,28 +93,6 @@ class SharedCache(pulumi.ComponentResource):
             )
             for zone, subnet in sorted(subnets.items(), key=lambda each: each[0])
         ]
-
-    def _security_group(self, vpc_id: Input[str], clients: Input[str]) -> SecurityGroup:
-        group = SecurityGroup(
-            f"{self._name}-security-group",
-            name=self._plan.name,
-            description="Shared volumes: mounted by the cluster's nodes, reach nobody",
-            vpc_id=vpc_id,
-            tags=dict(self._plan.tags),
-            opts=self._inside,
-        )
-        SecurityGroupIngressRule(
-            f"{self._name}-from-nodes",
-            security_group_id=group.id,
-            referenced_security_group_id=clients,
-            description="The cluster's nodes",
-            ip_protocol="tcp",
-            from_port=self._plan.port,
-            to_port=self._plan.port,
-            tags=dict(self._plan.tags),
-            opts=self._inside,
-        )
-        return group
 
 
 def _policy_text(policy: Mapping[str, Any], arn: str) -> str:
