@@ -1,9 +1,12 @@
-"""What all tests share: the golden files' switch, and two small templates."""
+"""What all tests share: the golden files' switch, recordings of whole plans, and two small templates."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from support.recordings import record_all
 
+from infra.plan.recording import Recording
 from infra.spec.templates import Template, parse_template
 
 TEMPLATE = """
@@ -30,6 +33,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be rewritten."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder that all test workers of a run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(request.config, "workerinput") else own
+
+
+@pytest.fixture(scope="session")
+def recorded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
+    """The golden cases by name, and `stack-<name>` for each stack of the repository."""
+    return record_all(shared, tmp_path_factory.mktemp)
 
 
 @pytest.fixture(scope="session")

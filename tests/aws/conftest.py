@@ -1,29 +1,13 @@
-"""What the checks of the AWS backend share: recordings of its stacks, and the programs that judge them."""
+"""What the checks of the AWS backend share: the programs that judge its stacks."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support.recordings import record_all
 from uv import find_uv_bin
 
-from infra.plan.recording import Recording
-
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """A folder that all test workers of a run have in common."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if hasattr(request.config, "workerinput") else own
-
-
-@pytest.fixture(scope="session")
-def recorded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    """The golden cases by name, and `stack-<name>` for each stack of the repository."""
-    return record_all(shared, tmp_path_factory.mktemp)
 
 
 @pytest.fixture(scope="session")

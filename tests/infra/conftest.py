@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from support.recordings import Case, record_all, record_once, write_project
+from support.recordings import Case, record_once, write_project
 
 from infra.plan.recording import Recording
 
@@ -48,19 +48,6 @@ EDITS: Mapping[str, tuple[str, str]] = {
     "added": ("  - name: third\n", "  - name: fourth\n    image: a/b:1\n  - name: third\n"),
 }
 """Edits of one endpoint: what is replaced by what."""
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """A folder that all test workers of a run have in common."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if hasattr(request.config, "workerinput") else own
-
-
-@pytest.fixture(scope="session")
-def recorded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    """The golden cases by name, and `stack-<name>` for each stack of the repository."""
-    return record_all(shared, tmp_path_factory.mktemp)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.recordings import ROOT, Case, record_once
+from support.recordings import ROOT
 
 from infra.plan.recording import Recording
 from infra.project import stack_names
@@ -19,11 +19,9 @@ pytestmark = pytest.mark.timeout(240)  # the first test of a run waits for the r
 
 
 @pytest.fixture(scope="session")
-def plans(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Recording]:
+def plans(recorded: dict[str, Recording]) -> dict[str, Recording]:
     """What the program registers for each stack."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if hasattr(request.config, "workerinput") else own
-    return record_once(shared, "checked", {name: Case(ROOT, name) for name in STACKS})
+    return {name: recorded[f"stack-{name}"] for name in STACKS}
 
 
 @pytest.mark.parametrize("stack", STACKS)

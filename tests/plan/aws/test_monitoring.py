@@ -260,9 +260,10 @@ def build():
     return {each.name: each for each in found if not each.kind.startswith("moorage:")}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_nothing_but_files_is_made_where_prometheus_is_there_already(made: dict[str, Made]) -> None:
-    """Three dashboards, the alerts, and what is known of each endpoint."""
+    """The alerts, and what is known of each endpoint."""
     files = {name: each.kind.rpartition(":")[2] for name, each in made.items() if name.startswith("present")}
 
     assert files == dict.fromkeys(
@@ -274,6 +275,7 @@ def test_nothing_but_files_is_made_where_prometheus_is_there_already(made: dict[
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_what_is_kept_in_aws_is_encrypted_and_tagged(made: dict[str, Made]) -> None:
     """Metrics with the key of data, their logs with the key of logs."""
@@ -286,6 +288,7 @@ def test_what_is_kept_in_aws_is_encrypted_and_tagged(made: dict[str, Made]) -> N
         assert made[name].inputs["tags"]["moorage:stack"] == "prod"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_prometheus_writes_to_the_workspace_and_no_password_is_among_its_values(
     made: dict[str, Made],

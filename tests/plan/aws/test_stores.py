@@ -89,6 +89,7 @@ async def queue_of(server: ValkeyServer, user: str, password: str) -> AsyncItera
         await queue.close()
 
 
+@pytest.mark.slow
 async def test_worker_does_all_its_moves_on_a_cluster(cluster: ValkeyServer) -> None:
     """With the rights that its user of the plan has."""
     request = NewRequest(new_request_id("embed"), RequestHead("POST", "/", ()), b"body", 600)
@@ -111,6 +112,7 @@ async def test_worker_does_all_its_moves_on_a_cluster(cluster: ValkeyServer) -> 
     assert (view.waiting, view.running, view.replicas) == (0, 0, ())
 
 
+@pytest.mark.slow
 async def test_worker_reaches_no_other_endpoint_on_a_cluster(cluster: ValkeyServer) -> None:
     """Its keys are another's."""
     async with queue_of(cluster, worker_user("embed"), worker_login(KEY, "embed")) as worker:
@@ -123,6 +125,7 @@ async def _first(demands: AsyncIterator[str]) -> str:
         return await anext(demands)
 
 
+@pytest.mark.slow
 async def test_scaler_hears_of_demand_on_a_cluster(cluster: ValkeyServer) -> None:
     """Whichever node the endpoint is on."""
     request = NewRequest(new_request_id("embed"), RequestHead("POST", "/", ()), b"", 600)
