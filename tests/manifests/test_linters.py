@@ -15,7 +15,7 @@ from support.recordings import ROOT, write_project
 from uv import find_uv_bin
 
 from infra.plan.manifests.parts import COMPONENT_LABEL
-from infra.project import stack_names
+from infra.project import read_stack, stack_names
 
 HERE = Path(__file__).parent
 GOLDEN = ROOT / "tests" / "golden"
@@ -43,9 +43,11 @@ def run(*argv: str | Path, cwd: Path = ROOT) -> str:
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A folder of manifests of each golden project and of each stack of the repository."""
-    cases = [(ROOT, stack) for stack in stack_names(ROOT)]
+    """A folder of manifests of each golden project and stack of the repository; AWS ones cannot be rendered."""
+    cases = [(ROOT, stack) for stack in stack_names(ROOT) if read_stack(ROOT, stack).settings.aws is None]
     for path in sorted(GOLDEN.glob("*/Pulumi.prod.yaml")):
+        if "backend: aws" in path.read_text("utf-8"):
+            continue
         texts = ((path.parent / "endpoints.yaml").read_text("utf-8"), path.read_text("utf-8"))
         cases.append((write_project(tmp_path_factory.mktemp(path.parent.name), *texts), "prod"))
     folders = [tmp_path_factory.mktemp("rendered") for _ in cases]
