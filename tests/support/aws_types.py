@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from pulumi import Output
 from pulumi._types import input_type_py_to_pulumi_names, is_input_type
 
+from components.aws.sdk import import_modules_alone
 from infra.plan.recording import Resource
 
 HIDDEN = ("[secret]", "[unknown]")
@@ -69,6 +70,7 @@ def args_class(token: str) -> type:
     parts = TOKEN.fullmatch(token)
     if parts is None:
         raise LookupError(f"{token} is no type of the AWS provider")
+    import_modules_alone()
     leaf = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", parts["leaf"]).lower()
     try:
         with warnings.catch_warnings():
