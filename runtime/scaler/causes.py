@@ -280,15 +280,33 @@ def _lost(look: _Look) -> Cause | None:
     if look.is_known or (look.model.get("state") or {}).get("terminated"):
         return None
     node = (look.pod.raw.get("spec") or {}).get("nodeName")
-    told = look.last("NodeNotReady")
-    if told is not None and not look.pod.is_ready:
-        gone = look.since(told.at)
+    gone_at = _node_gone_at(look)
+    if gone_at is not None:
+        gone = look.since(gone_at)
         return Cause(Kind.LOST, f"starting again soon: its node {node} is not heard of any more ({gone})")
     if look.pod.is_ready:
         return Cause(
             Kind.LOST, f"its replica has fallen silent: its node {node}, or the way there, may be lost"
         )
     return None
+
+
+def _node_gone_at(look: _Look) -> float | None:
+    """When Kubernetes gave the pod's node up; None where it has not.
+
+    The node controller then calls the pod unready, and nothing else: of its containers it says what kubelet said
+    last. The event that it sends besides may come late, or not at all.
+    Source: kubernetes v1.35, pkg/controller/util/node/controller_utils.go, MarkPodsNotReady.
+    """
+    if look.pod.is_ready:
+        return None
+    told = look.last("NodeNotReady")
+    if told is not None:
+        return told.at
+    if condition(look.pod.raw, "ContainersReady").get("status") != "True":
+        return None
+    since = moment(condition(look.pod.raw, "Ready").get("lastTransitionTime"))
+    return look.now if since is None else since
 
 
 def _hanging(look: _Look) -> Cause | None:

@@ -518,6 +518,18 @@ def test_lost_node_is_named_once_kubernetes_knows() -> None:
     assert cause == Cause(Kind.LOST, "starting again soon: its node node-1 is not heard of any more (20 s)")
 
 
+def test_lost_node_is_named_without_its_event() -> None:
+    """Kubernetes calls the pod unready and its containers ready, which nothing else does."""
+    given_up = (
+        {"type": "Ready", "status": "False", "lastTransitionTime": stamp(NOW - 5)},
+        {"type": "ContainersReady", "status": "True"},
+    )
+
+    cause = cause_of(make_pod("a", ready=False, conditions=given_up), is_known=False)
+
+    assert cause == Cause(Kind.LOST, "starting again soon: its node node-1 is not heard of any more (5 s)")
+
+
 def test_node_that_is_heard_of_again_holds_nothing_up() -> None:
     """The event stays for an hour; a worker that is heard of says more."""
     told = event("NodeNotReady", "Node is not ready", ago=60, source="node-controller")
