@@ -49,7 +49,7 @@ render: $(VENV)/.infra ## a stack as Kubernetes manifests: `make render STACK=lo
 infra: $(VENV)/.infra ## what `pulumi up` needs: the environment that Pulumi.yaml names
 
 test: lint ## what every change must pass: lint, types and the quick tests
-	@$(BIN)/pytest -q -m "not slow and not e2e" -n 3 --dist worksteal
+	@$(BIN)/pytest -q -m "not slow and not e2e" -n 4 --dist worksteal
 
 test-slow: $(VENV)/.otel ## original clients, browser, databases, long properties
 	@$(BIN)/pytest -q -m slow $(foreach folder,$(SHARING),--ignore=$(folder))
