@@ -38,13 +38,13 @@ check: $(VENV)/.runtime ## check endpoints.yaml, change nothing
 	@$(BIN)/python -m infra.local --check $(STATE_FLAG)
 
 plan: $(VENV)/.infra ## what a change does: `make plan STACK=local BASE=HEAD~1 OUT=dir`
-	@$(BIN)/python -m infra.show_plan --stack "$(STACK)" $(if $(BASE),--base "$(BASE)") $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/python -m infra.brief infra.show_plan --stack "$(STACK)" $(if $(BASE),--base "$(BASE)") $(if $(OUT),--out "$(OUT)")
 
 policy: $(VENV)/.infra ## hold a plan against the policies: `make policy STACK=prod`
-	@$(BIN)/python -m policy.check --stack "$(STACK)"
+	@$(BIN)/python -m infra.brief policy.check --stack "$(STACK)"
 
 render: $(VENV)/.infra ## a stack as Kubernetes manifests: `make render STACK=local OUT=dir`
-	@$(BIN)/python -m infra.render --stack "$(STACK)" --out "$(or $(OUT),rendered/$(STACK))"
+	@$(BIN)/python -m infra.brief infra.render --stack "$(STACK)" --out "$(or $(OUT),rendered/$(STACK))"
 
 infra: $(VENV)/.infra ## what `pulumi up` needs: the environment that Pulumi.yaml names
 

@@ -5,8 +5,6 @@ cluster or cloud, and no secret's value is needed: each counts as set where the 
 """
 
 import argparse
-import atexit
-import gc
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +22,7 @@ from pulumi.runtime.stack import run_pulumi_func
 from pulumi.runtime.sync_await import _sync_await
 
 from infra.__main__ import main as program
+from infra.brief import live_briefly
 from infra.cluster import Unseen
 from infra.plan.facts import Facts, facts_of
 from infra.plan.recording import Recording, Resource
@@ -135,15 +134,6 @@ def record(project: Path, stack: str) -> Recording:
     _sync_await(run_pulumi_func(lambda: seen.append(facts_of(*program(project, Unseen())))))
     ordered = sorted(monitor.seen, key=lambda each: each.key)
     return Recording(stack, tuple(ordered), seen[0])
-
-
-def live_briefly() -> None:
-    """Look for no garbage in a process that only plans: nearly all that it makes is needed to its end.
-
-    Each look would go through all of it, the last one at the end too.
-    """
-    gc.disable()
-    atexit.register(gc.freeze)
 
 
 def _state(request: Any) -> struct_pb2.Struct:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pulumi
 
+from infra.brief import live_briefly
 from infra.plan.rendering import RenderedFile, render
 from infra.project import read_stack
-from infra.record import live_briefly, record
+from infra.record import record
 from infra.spec.errors import SpecError
 
 LIST = ".rendered"

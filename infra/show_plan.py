@@ -20,10 +20,11 @@ import pulumi
 from rich.console import Console
 from rich.markdown import Markdown
 
+from infra.brief import live_briefly
 from infra.plan.recording import Recording
 from infra.plan.report.markdown import MARKER, to_markdown
 from infra.plan.report.report import Report, report_of
-from infra.record import live_briefly, record
+from infra.record import record
 from infra.spec.errors import SpecError
 
 GIT_SECONDS = 120

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pulumi
 
+from infra.brief import live_briefly
 from infra.plan.recording import Recording
 from infra.plan.report.costs import bounds_of
-from infra.record import live_briefly, record
+from infra.record import record
 from infra.spec.errors import SpecError
 from policy.rule import judge
 from policy.rules import RULES
