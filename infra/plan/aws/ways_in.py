@@ -14,6 +14,7 @@ from typing import Literal
 
 from infra.plan.aws.buckets import LOGS
 from infra.plan.aws.scope import LONGEST_NAME, Scope
+from infra.plan.aws.stores import network_range
 from infra.plan.ingresses import LONGEST_HOLD_SECONDS, held_seconds, host_of
 from infra.plan.manifests.gateway import GATEWAY
 from infra.plan.manifests.parts import Manifest, labels_of, metadata
@@ -126,7 +127,7 @@ def _balancer(kind: Kind, scope: Scope, stack: Stack, aws: Aws, spec: Spec) -> L
         group_name=scope.named(f"{kind}-balancer"),
         is_internal=is_internal,
         port=ALL_PORT if is_internal else PUBLIC_PORT,
-        client_cidr=_network(aws) if is_internal else ANYWHERE,
+        client_cidr=network_range(aws) if is_internal else ANYWHERE,
         hold_seconds=_hold_seconds(served),
         health=HealthCheck(),
         hosts=tuple(sorted(_hosts(kind, spec, stack, has_public=has_public), key=lambda each: each.name)),
@@ -156,11 +157,6 @@ def _platform_host(stack: Stack) -> str:
 def _hold_seconds(endpoints: Sequence[Endpoint]) -> int:
     """Never below AWS's own default."""
     return min(max(LEAST_IDLE_SECONDS, *map(held_seconds, endpoints)), LONGEST_HOLD_SECONDS)
-
-
-def _network(aws: Aws) -> str:
-    existing = aws.network.existing
-    return aws.network.cidr if existing is None else existing.cidr
 
 
 def _access_logs(kind: Kind, scope: Scope, aws: Aws) -> AccessLogs | None:

@@ -30,7 +30,7 @@ from infra.plan.aws.fitting import image_registry
 from infra.plan.aws.image_registry import LONGEST_PREFIX, plan_image_registry, pull_cache_statement
 from infra.plan.aws.shared_cache import plan_disk_class, plan_file_system
 from infra.plan.aws.stores import managed_services, stores_roles
-from infra.plan.digests import MANAGED_QUEUE, queue_secret, worker_access, worker_secret
+from infra.plan.digests import MANAGED_QUEUE, queue_secret, worker_access
 from infra.plan.manifests.namespaces import policies
 from infra.plan.manifests.queue import USERS
 from infra.plan.values import NamespacePlan, NetworkPlan, QueuePlan, Size
@@ -233,7 +233,8 @@ def test_worker_logs_in_with_what_the_cache_was_told() -> None:
     managed = worker_access(KEY, "embed", "cache.example:6379", MANAGED_QUEUE)["queue-url"]
 
     assert f"worker-embed:{worker_login(KEY, 'embed')}@cache.example:6379" in managed
-    assert worker_secret(KEY, "embed", plan) == worker_access(KEY, "embed", plan.address)
+    own = worker_access(KEY, "embed", plan.address)["queue-url"]
+    assert own == f"valkey://worker-embed:{worker_login(KEY, 'embed')}@{plan.address}"
 
 
 def test_database_that_is_protected_leaves_a_snapshot() -> None:
