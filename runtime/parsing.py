@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from runtime.objects.places import BadPlaceError, FolderPlace, Place, parse_place
+from runtime.usage.places import BadSqlPlaceError, SqlitePlace, SqlPlace, parse_sql_place
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -58,6 +59,17 @@ def read_place(given: Mapping[str, str], name: str, default: Path) -> Place:
         return parse_place(given[name])
     except BadPlaceError as exc:
         raise SettingsError(f"{name}: {exc}") from exc
+
+
+def read_sql(given: Mapping[str, str], default: Path | None) -> SqlPlace | None:
+    """Where the platform keeps what is its own; a file unless given, and nowhere without one."""
+    if "MOORAGE_SQL" not in given:
+        return None if default is None else SqlitePlace(default)
+    password = given.get("MOORAGE_SQL_PASSWORD_FILE")
+    try:
+        return parse_sql_place(given["MOORAGE_SQL"], None if password is None else Path(password))
+    except BadSqlPlaceError as exc:
+        raise SettingsError(f"MOORAGE_SQL: {exc}") from exc
 
 
 def read_url(given: Mapping[str, str], name: str) -> str | None:

@@ -43,6 +43,14 @@ FORBIDDEN = {
     "runtime.queue": {"runtime.gateway", "runtime.worker", "runtime.local", "runtime.policy"},
     "runtime.policy": IMPURE | {"runtime.gateway", "runtime.worker", "runtime.local"},
     "runtime.gateway": {"runtime.worker", "runtime.local", "runtime.api", "runtime.scaler"},
+    "runtime.usage": {
+        "runtime.gateway",
+        "runtime.worker",
+        "runtime.local",
+        "runtime.api",
+        "runtime.scaler",
+        "runtime.cluster",
+    },
     "runtime.worker": {"runtime.gateway", "runtime.local", "runtime.api", "runtime.scaler"},
     "runtime.cluster": {
         "runtime.gateway",

@@ -1,5 +1,6 @@
 """The platform API put together: the gateway's own `/v1`, once for each kind of port that forwards to it."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,10 +16,13 @@ from runtime.gateway.platform_api import PlatformApi
 from runtime.gateway.platform_app import platform_app
 from runtime.gateway.registry import Endpoints
 from runtime.gateway.room import Room
+from runtime.gateway.usage_api import make_metering
 from runtime.gateway.visible import Ingress, Visible
 from runtime.gateway.waiters import Waiters
 from runtime.objects import Objects
 from runtime.queue.port import Queue
+from runtime.usage import Usage
+from runtime.usage.metering import Metering
 
 _INGRESS = INGRESS.encode()
 
@@ -44,6 +48,7 @@ class Api:
     app: ASGIApp
     endpoints: Endpoints
     room: Room
+    metering: Metering | None
 
     def open(self) -> None:
         """The port is open."""
@@ -58,8 +63,11 @@ class Api:
         self.room.close(error)
 
     async def go_on(self) -> None:
-        """Follow the records for ever."""
-        await self.endpoints.follow()
+        """Follow the records for ever, and count what is used."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.endpoints.follow())
+            if self.metering is not None:
+                group.create_task(self.metering.follow())
 
 
 def assemble(
@@ -70,15 +78,20 @@ def assemble(
     addresses: Addresses,
     log: structlog.typing.FilteringBoundLogger,
     clock: Callable[[], float],
+    usage: Usage | None = None,
 ) -> Api:
-    """The API; `clock` is the running loop's."""
+    """The API; `clock` is the running loop's. It counts what is used where `usage` is kept."""
     room = Room(clock)
     # Nobody waits for an answer here. Who does, at a gateway, hears of a cancel when that renews its holds.
-    api = PlatformApi(queue, Looks(queue, clock), objects, room, Waiters(), Metrics(), addresses, clock)
+    api = PlatformApi(
+        queue, Looks(queue, clock), objects, room, Waiters(), Metrics(), addresses, clock, usage
+    )
 
     def shown(ingress: Ingress) -> ASGIApp:
         visible = Visible(endpoints, ingress)
         routes = [*api.states(visible).readiness_routes(), *api.routes(visible)]
         return platform_app(routes, addresses.hint, log)
 
-    return Api(ByIngress(shown("public"), shown("all")), endpoints, room)
+    return Api(
+        ByIngress(shown("public"), shown("all")), endpoints, room, make_metering(queue, usage, endpoints, log)
+    )

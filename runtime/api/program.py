@@ -17,6 +17,7 @@ from runtime.log import make_log
 from runtime.objects.places import BadPlaceError, open_objects
 from runtime.parsing import SettingsError
 from runtime.queue.valkey import ValkeyQueue
+from runtime.usage.store import open_usage
 
 
 async def run(settings: Settings, source: Source, log: structlog.typing.FilteringBoundLogger) -> None:
@@ -29,7 +30,10 @@ async def run(settings: Settings, source: Source, log: structlog.typing.Filterin
     log.info("listening", port=listening.getsockname()[1])
     queue, endpoints, stop = ValkeyQueue.connect(settings.queue_url), Endpoints(source), asyncio.Event()
     try:
-        async with open_objects(settings.objects, settings.queue_url) as objects:
+        async with (
+            open_objects(settings.objects, settings.queue_url) as objects,
+            open_usage(settings.sql) as usage,
+        ):
             api = assemble(
                 queue,
                 objects,
@@ -37,6 +41,7 @@ async def run(settings: Settings, source: Source, log: structlog.typing.Filterin
                 addresses=make_addresses(settings.domain, settings.public_url, endpoints),
                 log=log,
                 clock=asyncio.get_running_loop().time,
+                usage=usage,
             )
             with stopping_on_signals(stop):
                 await serve(api, [Port(api.app, listening)], None, stop, settings.grace_seconds)

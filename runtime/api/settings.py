@@ -11,8 +11,10 @@ from runtime.parsing import (
     read_place,
     read_port,
     read_queue_url,
+    read_sql,
     read_url,
 )
+from runtime.usage.places import SqlPlace
 from runtime.wire.places import Places
 
 
@@ -30,6 +32,9 @@ class Settings:
     """`MOORAGE_QUEUE_URL`: the Valkey server."""
     objects: Place
     """`MOORAGE_OBJECTS`: where large bodies and answers are; below `state` unless given."""
+    sql: SqlPlace | None
+    """`MOORAGE_SQL`, `MOORAGE_SQL_PASSWORD_FILE`: where usage is kept; absent: a file below `state`, with
+    `namespace` nowhere."""
     host: str
     """`MOORAGE_HOST`: address of the port; 127.0.0.1 unless given. Only gateways may reach it."""
     port: int
@@ -57,6 +62,7 @@ class Settings:
             tokens=Path(given["MOORAGE_TOKENS"]) if "MOORAGE_TOKENS" in given else places.tokens,
             queue_url=read_queue_url(given),
             objects=read_place(given, "MOORAGE_OBJECTS", places.objects),
+            sql=read_sql(given, None if "MOORAGE_NAMESPACE" in given else places.sql),
             host=given.get("MOORAGE_HOST", "127.0.0.1"),
             port=port,
             domain=domain,

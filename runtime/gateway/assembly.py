@@ -32,10 +32,13 @@ from runtime.gateway.store_room import StoreRoom
 from runtime.gateway.stored import StoredAnswers
 from runtime.gateway.sync import SyncCalls
 from runtime.gateway.tracing import NO_TRACING, Tracing
+from runtime.gateway.usage_api import make_metering
 from runtime.gateway.visible import Ingress, Visible
 from runtime.gateway.waiters import Waiters
 from runtime.objects import LIFE_SECONDS, Objects, ObjectsAwayError
 from runtime.queue.port import Caller, Queue
+from runtime.usage import Usage
+from runtime.usage.metering import Metering
 
 if TYPE_CHECKING:
     from runtime.gateway.forwarding import Forwarding
@@ -60,6 +63,7 @@ class Gateway:
     holding: Holding
     objects: Objects
     store_room: StoreRoom
+    metering: Metering | None
 
     def app_of(self, ingress: Ingress) -> ASGIApp:
         """What serves a port's clients."""
@@ -79,12 +83,14 @@ class Gateway:
         self.waiters.refuse_all(error)
 
     async def go_on(self) -> None:
-        """Do for ever what no request does: follow records, renew holds, look after objects."""
+        """Do for ever what no request does: follow records, renew holds, look after objects, count what is used."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.endpoints.follow())
             group.create_task(self.holding.follow())
             group.create_task(self.store_room.follow())
             group.create_task(self._clean())
+            if self.metering is not None:
+                group.create_task(self.metering.follow())
 
     async def _clean(self) -> None:
         while True:
@@ -106,11 +112,13 @@ def assemble(
     most: Most = DEFAULT_MOST,
     tracing: Tracing = NO_TRACING,
     forwarding: "Forwarding | None" = None,
+    usage: Usage | None = None,
     proxies: int = 0,
 ) -> Gateway:
     """A gateway whose workers reach it at `inner_url`; `clock` is the running loop's.
 
-    With `forwarding`, `/v1` is passed on; else it is served here. So many `proxies` in front name their clients.
+    With `forwarding`, `/v1` is passed on; else it is served here, and what is used is counted where `usage` is
+    kept. So many `proxies` in front name their clients.
     """
     name = f"gateway-{secrets.token_hex(8)}"
     waiters, metrics = Waiters(), Metrics()
@@ -118,7 +126,7 @@ def assemble(
     looks = Looks(queue, clock)
     store_room = StoreRoom(objects, endpoints, clock, most.store_mib * MIB, log)
     intake = Intake(queue, objects, looks, room, store_room)
-    api = PlatformApi(queue, looks, objects, room, waiters, metrics, addresses, clock)
+    api = PlatformApi(queue, looks, objects, room, waiters, metrics, addresses, clock, usage)
 
     def caller(secret: str) -> Caller:
         return Caller(name, inner_url, secret)
@@ -168,6 +176,7 @@ def assemble(
         holding=Holding(queue, name, waiters, log),
         objects=objects,
         store_room=store_room,
+        metering=make_metering(queue, usage, endpoints, log),
     )
 
 

@@ -3,9 +3,10 @@
 GatewayError
 ├── the request:   UnknownRouteError UnknownHostError UnknownEndpointError UnknownRequestError
 │                  UnauthorizedError MethodError ForbiddenError MalformedRequestError BodyTooLargeError
-│                  BodyTimeoutError WebSocketError KeyTakenError NotDeadError
+│                  BodyTimeoutError WebSocketError KeyTakenError NotDeadError NoUsageKeptError
 ├── not now:       FullError RateLimitedError QueueAwayError ApiAwayError NotReadyError SwitchedOffError
-│                  GatewayFullError StoreFullError StoreAwayError StoppingError NotFinishedError
+│                  GatewayFullError StoreFullError StoreAwayError NoUsageNowError StoppingError
+│                  NotFinishedError
 ├── no answer:     WaitedTooLongError RanTooLongError FailedError DeadLetterError CancelledByUserError
 │                  LostError AnswerNotKeptError
 └── InternalError
@@ -135,6 +136,13 @@ class NotDeadError(GatewayError):
     code = "not-dead"
 
 
+class NoUsageKeptError(GatewayError):
+    """This platform keeps no usage."""
+
+    status = 404
+    code = "usage-not-kept"
+
+
 class FullError(GatewayError):
     """The endpoint's queue is full."""
 
@@ -168,6 +176,13 @@ class StoreAwayError(GatewayError):
 
     status = 503
     code = "store-unavailable"
+
+
+class NoUsageNowError(GatewayError):
+    """The database of usage cannot be reached."""
+
+    status = 503
+    code = "usage-unavailable"
 
 
 class QueueAwayError(GatewayError):

@@ -1,5 +1,6 @@
 """`/v1` put together from its parts, as clients of one port may see it: the same in the gateway and in the API."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,10 +14,12 @@ from runtime.gateway.looks import Looks
 from runtime.gateway.metrics import Metrics
 from runtime.gateway.requests_api import RequestsApi
 from runtime.gateway.room import Room
+from runtime.gateway.usage_api import UsageApi
 from runtime.gateway.visible import Visible
 from runtime.gateway.waiters import Waiters
 from runtime.objects import Objects
 from runtime.queue.port import Queue
+from runtime.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class PlatformApi:
     metrics: Metrics
     addresses: Addresses
     clock: Callable[[], float]
+    usage: Usage | None = None
+    """Where usage is kept; None where none is."""
     followers: Followers = field(default_factory=Followers)
 
     def states(self, visible: Visible) -> EndpointsApi:
@@ -44,4 +49,5 @@ class PlatformApi:
         requests = RequestsApi(queue, self.looks, self.objects, visible, self.waiters, addresses)
         dead = DeadLettersApi(queue, self.objects, visible, addresses)
         events = EventsApi(queue, self.looks, self.room, states, self.clock, addresses, self.followers)
-        return [*states.routes(), *requests.routes(), *dead.routes(), *events.routes()]
+        usage = UsageApi(self.usage, visible, time.time)
+        return [*states.routes(), *requests.routes(), *dead.routes(), *events.routes(), *usage.routes()]

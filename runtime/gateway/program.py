@@ -21,6 +21,7 @@ from runtime.log import make_log
 from runtime.objects.places import BadPlaceError, open_objects
 from runtime.parsing import SettingsError
 from runtime.queue.valkey import ValkeyQueue
+from runtime.usage.store import open_usage
 
 if TYPE_CHECKING:
     from runtime.gateway.forwarding import Forwarding
@@ -50,6 +51,7 @@ async def run(
         async with (
             open_objects(settings.objects, settings.queue_url) as objects,
             _forwarding(settings.api_url, log) as forwarding,
+            open_usage(settings.sql if settings.api_url is None else None) as usage,
         ):
             gateway = assemble(
                 queue,
@@ -62,6 +64,7 @@ async def run(
                 most=settings.most,
                 tracing=tracing,
                 forwarding=forwarding,
+                usage=usage,
                 proxies=settings.proxies,
             )
             ports = [Port(gateway.app_of(settings.port_ingress), clients)]

@@ -52,6 +52,11 @@ class Records:
     account: AccountRecord | None = None
     tokens: Tokens = NO_TOKENS
 
+    @property
+    def hardware(self) -> Mapping[str, str]:
+        """Each endpoint's."""
+        return {name: served.record.hardware for name, served in self.endpoints.items()}
+
 
 class Source(Protocol):
     """Where records come from."""

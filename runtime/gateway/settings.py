@@ -7,7 +7,16 @@ from pathlib import Path
 from runtime.gateway.room import DEFAULT_MOST, Most
 from runtime.gateway.visible import Ingress
 from runtime.objects.places import Place
-from runtime.parsing import read_domain, read_number, read_place, read_port, read_queue_url, read_url
+from runtime.parsing import (
+    read_domain,
+    read_number,
+    read_place,
+    read_port,
+    read_queue_url,
+    read_sql,
+    read_url,
+)
+from runtime.usage.places import SqlPlace
 from runtime.wire.places import Places
 
 
@@ -37,6 +46,9 @@ class Settings:
     """`MOORAGE_INNER_HOST`: where workers reach `inner_port`, which listens on `host` then; absent: on loopback."""
     api_url: str | None
     """`MOORAGE_API_URL`: the platform API to which `/v1` is passed on; absent: it is served here."""
+    sql: SqlPlace | None
+    """`MOORAGE_SQL`, `MOORAGE_SQL_PASSWORD_FILE`: where usage is kept; absent: a file below `state`, with
+    `namespace` nowhere. With `api_url` it is the API's."""
     public_url: str
     """`MOORAGE_PUBLIC_URL`: address for clients that send no usable Host; of the domain or `port` unless given."""
     grace_seconds: float
@@ -59,12 +71,12 @@ class Settings:
         """
         given = {name: value for name, value in environment.items() if value}
         queue_url = read_queue_url(given)
-        state = Path(given.get("MOORAGE_STATE", ".moorage"))
+        places = Places(Path(given.get("MOORAGE_STATE", ".moorage")))
         port, domain = read_port(given, "MOORAGE_PORT", 8484), read_domain(given, "MOORAGE_DOMAIN")
         return cls(
-            state=state,
+            state=places.state,
             namespace=given.get("MOORAGE_NAMESPACE"),
-            tokens=Path(given["MOORAGE_TOKENS"]) if "MOORAGE_TOKENS" in given else Places(state).tokens,
+            tokens=Path(given["MOORAGE_TOKENS"]) if "MOORAGE_TOKENS" in given else places.tokens,
             queue_url=queue_url,
             host=given.get("MOORAGE_HOST", "127.0.0.1"),
             port=port,
@@ -73,12 +85,13 @@ class Settings:
             inner_port=read_port(given, "MOORAGE_INNER_PORT", 0),
             inner_host=given.get("MOORAGE_INNER_HOST"),
             api_url=read_url(given, "MOORAGE_API_URL"),
+            sql=read_sql(given, _own_sql(given, places)),
             public_url=read_url(given, "MOORAGE_PUBLIC_URL")
             or (f"https://api.{domain}" if domain else f"http://127.0.0.1:{port}"),
             grace_seconds=read_number(given, "MOORAGE_GRACE_SECONDS", 30),
             is_port_shared=bool(read_number(given, "MOORAGE_REUSE_PORT", 0)),
             proxies=read_number(given, "MOORAGE_PROXIES", 0),
-            objects=read_place(given, "MOORAGE_OBJECTS", Places(state).objects),
+            objects=read_place(given, "MOORAGE_OBJECTS", places.objects),
             most=Most(
                 clients=read_number(given, "MOORAGE_MOST_CLIENTS", DEFAULT_MOST.clients),
                 body_mib=read_number(given, "MOORAGE_MOST_BODY_MIB", DEFAULT_MOST.body_mib),
@@ -90,3 +103,7 @@ class Settings:
     def port_ingress(self) -> Ingress:
         """What clients of `port` may see. Only on one machine is one port public and all."""
         return "all" if self.all_port is None and self.domain is None else "public"
+
+
+def _own_sql(given: Mapping[str, str], places: Places) -> Path | None:
+    return None if {"MOORAGE_API_URL", "MOORAGE_NAMESPACE"} & set(given) else places.sql

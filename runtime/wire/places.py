@@ -56,6 +56,11 @@ class Places:
         return self.state / "objects"
 
     @property
+    def sql(self) -> Path:
+        """What the platform keeps of its own, in SQLite: usage."""
+        return self.state / "platform.sqlite"
+
+    @property
     def logs(self) -> Path:
         """`gateway.log`, `supervisor.log`, `<endpoint>/<replica>.log`."""
         return self.state / "logs"

@@ -8,6 +8,7 @@ from runtime.gateway.room import Most
 from runtime.gateway.settings import Settings
 from runtime.objects.places import FolderPlace, ValkeyPlace
 from runtime.parsing import SettingsError
+from runtime.usage.places import SqlitePlace
 
 QUEUE = {"MOORAGE_QUEUE_URL": "valkey://127.0.0.1:7000"}
 
@@ -31,6 +32,7 @@ def test_only_the_queue_must_be_given() -> None:
         is_port_shared=False,
         proxies=0,
         objects=FolderPlace(Path(".moorage/objects")),
+        sql=SqlitePlace(Path(".moorage/platform.sqlite")),
         most=Most(clients=2000, body_mib=512, store_mib=20480),
     )
 
@@ -119,3 +121,11 @@ def test_settings_of_a_cluster_are_read() -> None:
     assert (settings.namespace, settings.tokens) == ("moorage", Path("/tokens/tokens.json"))
     assert settings.objects == ValkeyPlace()
     assert settings.api_url == "http://api.moorage.svc:8484"
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [{"MOORAGE_API_URL": "http://api:8484"}, {"MOORAGE_NAMESPACE": "moorage"}]
+)
+def test_usage_is_kept_by_the_gateway_of_one_machine_only(elsewhere: dict[str, str]) -> None:
+    """Else the API keeps it."""
+    assert Settings.from_environment(QUEUE | elsewhere).sql is None

@@ -26,6 +26,7 @@ from runtime.gateway.tracing import NO_TRACING, Tracing
 from runtime.objects import FolderObjects, Objects
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import Queue, ReplicaState, Taken
+from runtime.usage import Usage
 from runtime.wire import (
     AnswerHead,
     CommandSource,
@@ -255,6 +256,7 @@ async def gateway_stage(
     domain: str | None = None,
     objects: Objects | None = None,
     forwarding: Forwarding | None = None,
+    usage: Usage | None = None,
     proxies: int = 0,
 ) -> AsyncIterator[Stage]:
     """A running gateway with these endpoints, or one public `embed`; its queue is in memory unless given."""
@@ -278,6 +280,7 @@ async def gateway_stage(
         most=most,
         tracing=tracing,
         forwarding=forwarding,
+        usage=usage,
         proxies=proxies,
     )
     async with (
