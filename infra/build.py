@@ -8,6 +8,7 @@ from pulumi import Output, ProviderResource, Resource, ResourceOptions
 
 from components.addons import Addons
 from components.cluster import cluster_provider
+from components.database_access import DatabaseAccess
 from components.endpoint_ingress import EndpointIngress
 from components.gateway import Gateway
 from components.gpu_node_group import GpuNodeGroup
@@ -38,6 +39,8 @@ class Ground:
     """Of a cluster that the program makes."""
     namespaces: Namespaces
     queue: QueueAccess
+    database: DatabaseAccess | None
+    """None where the platform API has no managed one."""
     images: Sequence[Resource]
     """What pods run: a rollout to an image that is not pushed, or not built after all, stands still."""
     operators: Sequence[Resource]
@@ -52,7 +55,9 @@ def build(plan: Plan, values: Values, cluster: Cluster) -> None:
     before = [ground.namespaces, *ground.images]
     queued = ResourceOptions(providers=[ground.provider], depends_on=[*before, *ground.queue.made])
     gateway = Gateway("gateway", plan, ground.queue.address_hash, queued)
-    PlatformApi("api", plan, ground.queue.address_hash, queued)
+    stored = [*before, *ground.queue.made, *(ground.database.made if ground.database else ())]
+    keeping = ResourceOptions(providers=[ground.provider], depends_on=stored)
+    PlatformApi("api", plan, ground.queue.address_hash, ground.database, keeping)
     scaler = QueueScaler("scaler", plan, ground.queue.address_hash, queued)
     served = ResourceOptions(providers=[ground.provider], depends_on=[ground.namespaces, *ground.operators])
     store = SecretStore("secrets", plan, values, served)
@@ -80,7 +85,7 @@ def _on_cluster(plan: Plan) -> Ground:
     addons = [Addons("addons", plan.addons, {}, inside)] if plan.addons else []
     images = [Images("images", plan.images, "..")] if plan.images else []
     namespaces = _namespaces(plan, inside)
-    return Ground(provider, None, namespaces, _own_queue(plan, provider, namespaces), images, addons)
+    return Ground(provider, None, namespaces, _own_queue(plan, provider, namespaces), None, images, addons)
 
 
 def _in_account(plan: Plan, aws: AwsPlan, values: Values) -> Ground:
@@ -107,14 +112,17 @@ def _in_account(plan: Plan, aws: AwsPlan, values: Values) -> Ground:
     )
     if services.name_servers is not None:
         pulumi.export("name_servers", services.name_servers)
+    # By the vault the new value stands in Secrets Manager before its ExternalSecret is told to look.
+    operators: list[Resource] = [*addons, services.vault]
+    database = account.database
     return Ground(
         provider,
         account.kubeconfig,
         namespaces,
         services.queue or _own_queue(plan, provider, namespaces),
+        DatabaseAccess(database.endpoint, database.secret_arn, [database, *operators]) if database else None,
         images,
-        # By the vault the new value stands in Secrets Manager before its ExternalSecret is told to look.
-        [*addons, services.vault],
+        operators,
     )
 
 

@@ -1,6 +1,7 @@
 """The platform API's database as a managed service: RDS for PostgreSQL."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
@@ -49,25 +50,7 @@ class Database(pulumi.ComponentResource):
         self._inside = ResourceOptions(parent=self)
         instance = Instance(
             f"{name}-instance",
-            identifier=plan.name,
-            engine="postgres",
-            engine_version=plan.engine_version,
-            auto_minor_version_upgrade=True,
-            allow_major_version_upgrade=False,
-            instance_class=plan.instance_class,
-            allocated_storage=plan.gib,
-            max_allocated_storage=plan.most_gib,
-            storage_type="gp3",
-            storage_encrypted=True,
-            kms_key_id=key_arn,
-            multi_az=True,
-            publicly_accessible=False,
-            db_name=plan.database,
-            username=plan.user,
-            manage_master_user_password=True,
-            master_user_secret_kms_key_id=key_arn,
-            iam_database_authentication_enabled=True,
-            port=plan.port,
+            **_own_inputs(plan, key_arn),
             db_subnet_group_name=self._subnets(subnets).name,
             vpc_security_group_ids=[
                 make_store_group(
@@ -75,21 +58,7 @@ class Database(pulumi.ComponentResource):
                 ).id
             ],
             parameter_group_name=self._parameters().name,
-            backup_retention_period=plan.backup_days,
-            backup_window=plan.backups,
-            maintenance_window=plan.maintenance,
-            copy_tags_to_snapshot=True,
-            delete_automated_backups=not plan.is_protected,
-            deletion_protection=plan.is_protected,
-            skip_final_snapshot=plan.final_snapshot is None,
-            final_snapshot_identifier=plan.final_snapshot,
-            performance_insights_enabled=True,
-            performance_insights_kms_key_id=key_arn,
-            performance_insights_retention_period=plan.insights_days,
-            monitoring_interval=plan.monitoring_seconds,
             monitoring_role_arn=monitoring_role_arn,
-            enabled_cloudwatch_logs_exports=list(plan.exports),
-            tags=dict(plan.tags),
             opts=ResourceOptions(
                 parent=self,
                 depends_on=self._logs(logs_key_arn),
@@ -137,3 +106,42 @@ class Database(pulumi.ComponentResource):
             tags=dict(self._plan.tags),
             opts=self._inside,
         )
+
+
+def _own_inputs(plan: DatabasePlan, key_arn: Input[str]) -> dict[str, Any]:
+    """Inputs of the instance that name no other resource but the key."""
+    return {
+        "identifier": plan.name,
+        "engine": "postgres",
+        "engine_version": plan.engine_version,
+        "auto_minor_version_upgrade": True,
+        "allow_major_version_upgrade": False,
+        "instance_class": plan.instance_class,
+        "allocated_storage": plan.gib,
+        "max_allocated_storage": plan.most_gib,
+        "storage_type": "gp3",
+        "storage_encrypted": True,
+        "kms_key_id": key_arn,
+        "multi_az": True,
+        "publicly_accessible": False,
+        "db_name": plan.database,
+        "username": plan.user,
+        "manage_master_user_password": True,
+        "master_user_secret_kms_key_id": key_arn,
+        "iam_database_authentication_enabled": True,
+        "port": plan.port,
+        "backup_retention_period": plan.backup_days,
+        "backup_window": plan.backups,
+        "maintenance_window": plan.maintenance,
+        "copy_tags_to_snapshot": True,
+        "delete_automated_backups": not plan.is_protected,
+        "deletion_protection": plan.is_protected,
+        "skip_final_snapshot": plan.final_snapshot is None,
+        "final_snapshot_identifier": plan.final_snapshot,
+        "performance_insights_enabled": True,
+        "performance_insights_kms_key_id": key_arn,
+        "performance_insights_retention_period": plan.insights_days,
+        "monitoring_interval": plan.monitoring_seconds,
+        "enabled_cloudwatch_logs_exports": list(plan.exports),
+        "tags": dict(plan.tags),
+    }

@@ -1,6 +1,7 @@
 """Decides what a stack consists of: every name, size, threshold, label and count, the same each time."""
 
 from infra.plan.addons import plan_addons
+from infra.plan.aws.database import DatabasePlan
 from infra.plan.aws.fitting import settled
 from infra.plan.aws.planner import plan_aws
 from infra.plan.aws.scope import scope_of
@@ -20,10 +21,12 @@ from infra.plan.values import (
     NamespacePlan,
     NetworkPlan,
     Plan,
+    Postgres,
     QueuePlan,
     ScalerPlan,
     Size,
     Specs,
+    SqliteDisk,
 )
 from infra.spec.stack import Stack
 from runtime.wire.cluster import API_PORT, QUEUE_PORT
@@ -64,7 +67,7 @@ def plan_platform(specs: Specs, stack: Stack, name: str) -> Plan:
         network=_network(stack),
         queue=_queue(stack),
         gateway=_gateway(stack, image),
-        api=_api(stack, image),
+        api=_api(stack, image, account.database if account else None),
         scaler=ScalerPlan(
             namespace=stack.namespace,
             endpoint_namespaces=endpoint_namespaces(stack),
@@ -169,16 +172,27 @@ def _store_bound(stack: Stack) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _api(stack: Stack, image: str) -> ApiPlan:
-    # It keeps nothing of its own yet, so two of them agree.
+def _api(stack: Stack, image: str, database: DatabasePlan | None) -> ApiPlan:
+    sql = _sql(stack, database)
     return ApiPlan(
-        stack.namespace,
-        image,
-        size_of(stack.api.cpu, stack.api.memory, HEADROOM),
-        2,
-        _platform_environment(stack),
-        _objects_secret(stack),
+        namespace=stack.namespace,
+        image=image,
+        size=size_of(stack.api.cpu, stack.api.memory, HEADROOM),
+        # SQLite takes the writes of one pod.
+        replicas=1 if isinstance(sql, SqliteDisk) else 2,
+        environment=_platform_environment(stack),
+        objects_secret=_objects_secret(stack),
+        sql=sql,
     )
+
+
+def _sql(stack: Stack, database: DatabasePlan | None) -> SqliteDisk | Postgres | None:
+    store = stack.secret_store
+    if database is not None and store is not None:  # the AWS backend always has one
+        return Postgres(user=database.user, database=database.database, store=(store.kind, store.name))
+    if stack.api.disk is None:
+        return None
+    return SqliteDisk(gib=stack.api.disk, storage_class=stack.storage.disk_class)
 
 
 def _objects_secret(stack: Stack) -> str | None:

@@ -242,6 +242,25 @@ class GatewayPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SqliteDisk:
+    """The disk of the platform API's one pod, on which it keeps usage in SQLite."""
+
+    gib: int
+    storage_class: str | None
+    """None: the cluster's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """The managed PostgreSQL in which the platform API keeps usage; its host and login come with its making."""
+
+    user: str
+    database: str
+    store: tuple[str, str]
+    """Kind and name of External Secrets' store that holds its password."""
+
+
+@dataclass(frozen=True, slots=True)
 class ApiPlan:
     """The platform API's pods."""
 
@@ -251,6 +270,8 @@ class ApiPlan:
     replicas: int
     environment: tuple[tuple[str, str], ...]
     objects_secret: str | None
+    sql: SqliteDisk | Postgres | None
+    """Where it keeps usage; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

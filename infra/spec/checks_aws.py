@@ -40,6 +40,7 @@ def aws_findings(settings: Stack) -> Iterator[Finding]:
         )
         yield Finding(("aws", "cluster", "existing"), what, mend, "stack-key")
     yield from _scraper(settings, aws)
+    yield from _usage(settings, aws)
     for check in _CHECKS:
         yield from check(aws)
 
@@ -56,6 +57,12 @@ def _scraper(settings: Stack, aws: Aws) -> Iterator[Finding]:
     if aws.monitoring.prometheus != "present" and settings.network.scraper_namespace == settings.namespace:
         what, mend = "Prometheus needs a namespace of its own.", "Write for example monitoring."
         yield Finding(("network", "scraper_namespace"), what, mend, "stack-key")
+
+
+def _usage(settings: Stack, aws: Aws) -> Iterator[Finding]:
+    if settings.api.disk is not None and aws.database is not None:
+        what, mend = "the platform API keeps usage in aws.database.", "Remove the disk or the database."
+        yield Finding(("api", "disk"), what, mend, "stack-key")
 
 
 def _network(aws: Aws) -> Iterator[Finding]:

@@ -96,7 +96,8 @@ def _unknown_keys(value: Mapping[str, Any]) -> Iterator[Finding]:
         if key not in PULUMI_KEYS:
             what = f"{shown(key)} is not a key of a stack file."
             yield Finding((key,), what, suggestion(key, PULUMI_KEYS, "Remove it."), "unknown-key")
-    for key in value.get("config", {}):
+    config = value.get("config")
+    for key in config if isinstance(config, dict) else ():
         if ":" not in key:
             near = nearest(key, Stack.model_fields)
             mend = f"Did you mean {shown(PREFIX + near)}?" if near else f"Write it as {PREFIX}<key>."

@@ -105,6 +105,14 @@ class GatewaySizes(Sizes):
     """Most pods, 2 to 100, reached as CPU is used."""
 
 
+class ApiSizes(Sizes):
+    """The platform API's pods."""
+
+    disk: SizeText | None = Field(default=None, examples=["1Gi"])
+    """Disk on which it keeps usage in SQLite, as 1Gi; it is then one pod. Without the key it keeps none; with
+    `backend: aws` the default is 1Gi, or none beside `aws.database`."""
+
+
 class QueueSizes(Part):
     """The Valkey server that holds every request."""
 
@@ -286,7 +294,7 @@ class Stack(Part):
     """Images of the platform and of `python:` endpoints."""
     gateway: GatewaySizes = Field(default=GatewaySizes(), examples=["{min: 2, max: 10}"])
     """Pods of the gateway."""
-    api: Sizes = Field(default=Sizes(), examples=['{cpu: "250m"}'])
+    api: ApiSizes = Field(default=ApiSizes(), examples=['{cpu: "250m"}'])
     """Pods of the platform API."""
     queue: QueueSizes = Field(default=QueueSizes(), examples=["{disk: 50Gi}"])
     """The queue's server."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.rule import STACK, Breach, ResourceRule, StackRule
-from policy.seen import UNKNOWN, Seen, Subject, blocks
+from policy.seen import UNKNOWN, Seen, Subject, at, blocks
 
 REQUIRED_TAGS = ("moorage:managed-by", "moorage:stack")
 """By these roles and budgets tell a stack's resources from all others."""
@@ -18,6 +18,11 @@ DATA_TYPES = (
     "aws:s3/bucket:Bucket",
 )
 """Types that hold what cannot be made again, and keys without which it cannot be read."""
+OWN_DATA_TYPES = ("kubernetes:apps/v1:StatefulSet", "kubernetes:core/v1:PersistentVolumeClaim")
+"""The same in the cluster, where no endpoint owns it: the queue's journal, and usage. What is on an endpoint's disk can
+be loaded anew."""
+ENDPOINT_LABEL = "moorage.dev/endpoint"
+"""On everything of an endpoint."""
 WITHOUT_TAGS = frozenset(
     {
         "aws:acm/certificateValidation:CertificateValidation",
@@ -104,9 +109,14 @@ def _missing_names(seen: Seen) -> Iterator[str]:
 
 def _unprotected_data(subject: Subject) -> Iterator[Breach]:
     if subject.bounds is not None and subject.bounds.is_protected:
-        for seen in subject.of(*DATA_TYPES):
+        own = (each for each in subject.of(*OWN_DATA_TYPES) if not _is_of_an_endpoint(each))
+        for seen in (*subject.of(*DATA_TYPES), *own):
             if not seen.protect:
                 yield Breach(seen.key, "holds data and is not protected.")
+
+
+def _is_of_an_endpoint(seen: Seen) -> bool:
+    return at(seen.inputs, "metadata", "labels", ENDPOINT_LABEL) is not None
 
 
 def _too_dear(subject: Subject) -> Iterator[Breach]:

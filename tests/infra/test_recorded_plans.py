@@ -26,6 +26,7 @@ STORE = "kubernetes:external-secrets.io/v1:ClusterSecretStore::vault-store"
 VALUE = "aws:secretsmanager/secretVersion:SecretVersion::"
 IMAGE = "docker-build:index:Image::"
 QUEUE_SECRET = "kubernetes:core/v1:Secret::queue-secret"
+DATABASE = "aws:rds/instance:Instance::database-instance"
 PROGRAMS = ("Gateway::gateway", "PlatformApi::api", "QueueScaler::scaler")
 MOST_PER_ENDPOINT = 12
 PLANTED = "planted-value"
@@ -137,6 +138,50 @@ def test_what_holds_data_is_protected_and_retained(
     assert [(each.protect, each.retained) for each in servers] == [(is_protected, is_protected)]
 
 
+@pytest.mark.parametrize(("case", "is_protected"), [("aws-existing", True), ("stack-dev", False)])
+def test_disk_of_usage_is_kept_as_the_queue_is(
+    case: str, is_protected: bool, recorded: dict[str, Recording]
+) -> None:
+    """Both hold what cannot be made again."""
+    kept = {
+        each.name: (each.protect, each.retained)
+        for each in recorded[case].resources
+        if each.name in {"api-disk", "queue-server"}
+    }
+
+    assert kept == dict.fromkeys(("api-disk", "queue-server"), (is_protected, is_protected))
+
+
+@pytest.mark.parametrize(
+    ("case", "store"),
+    [
+        ("stack-dev", "kubernetes:core/v1:PersistentVolumeClaim::api-disk"),
+        ("stack-prod", "kubernetes:external-secrets.io/v1:ExternalSecret::api-login"),
+        ("stack-prod", DATABASE),
+    ],
+)
+def test_platform_api_comes_after_what_it_keeps_usage_in(
+    case: str, store: str, recorded: dict[str, Recording]
+) -> None:
+    """Its pods would stand still until then, ten minutes at most."""
+    (pods,) = (each for each in recorded[case].resources if each.name == "api-deployment")
+
+    assert store in pods.dependencies
+
+
+def test_platform_api_reads_the_password_of_the_stack_s_own_database(recorded: dict[str, Recording]) -> None:
+    """By the ARN that RDS gives the entry, and never in clear."""
+    (login,) = (each for each in recorded["stack-prod"].resources if each.name == "api-login")
+
+    assert DATABASE in login.dependencies
+    assert login.inputs["spec"]["data"] == [
+        {
+            "secretKey": "password",
+            "remoteRef": {"key": "arn:aws:secretsmanager:generated", "property": "password"},
+        }
+    ]
+
+
 def test_disks_of_endpoints_outlive_them(recorded: dict[str, Recording]) -> None:
     """Weights take hours to download; who means it deletes the claim."""
     claims = [each for each in recorded["own-hosts"].resources if each.type.endswith("VolumeClaim")]
@@ -178,6 +223,7 @@ def test_endpoints_wait_for_the_namespaces_and_the_scaler(recording: Recording) 
             {f"{RELEASE}addons-external-secrets", STORE, f"{VALUE}vault-message-value"},
         ),
         (f"{COMPONENT}RegistryCredentials::registries", {STORE, f"{VALUE}vault-ghcr-token-value"}),
+        (f"{COMPONENT}PlatformApi::api", {DATABASE, f"{RELEASE}addons-external-secrets", STORE}),
         (f"{SERVICE}embed", {f"{RELEASE}addons-keda", f"{IMAGE}images-runtime"}),
         *((f"{COMPONENT}{program}", {QUEUE_SECRET, f"{IMAGE}images-runtime"}) for program in PROGRAMS),
     ],

@@ -60,6 +60,8 @@ def test_full_file_is_read_alike_by_both() -> None:
 def test_any_right_settings_are_read_alike_by_both(stack: Stack, context: str) -> None:
     """Also text that looks like JSON."""
     values = stack.model_copy(update={"context": context}).model_dump(mode="json", exclude_defaults=True)
+    if "api" in values:  # a size is written as text and kept as a number
+        values["api"]["disk"] = f"{values['api']['disk']}Gi"
     text = yaml.safe_dump({"config": {f"{PREFIX}{key}": item for key, item in values.items()}})
     told(parse(text, NAME).value["config"])
 

@@ -405,6 +405,8 @@ CASES: tuple[tuple[str, Stack, Stack], ...] = (
     ),
 )
 """A rule, a stack that breaks it, a stack that keeps it."""
+CLAIM = "kubernetes:core/v1:PersistentVolumeClaim"
+OF_ENDPOINT = {"metadata": {"labels": {"moorage.dev/endpoint": "ocr"}}}
 BOUND_CASES: tuple[tuple[str, Subject, Subject], ...] = (
     (
         "cost-ceiling",
@@ -425,6 +427,11 @@ BOUND_CASES: tuple[tuple[str, Subject, Subject], ...] = (
         "data-protected",
         Subject((BUCKET,), Bounds(1.0, None, is_protected=True)),
         Subject((BUCKET,), Bounds(1.0, None, is_protected=False)),
+    ),
+    (
+        "data-protected",
+        Subject((Seen(CLAIM, "api-disk", {}),), Bounds(1.0, None, is_protected=True)),
+        Subject((Seen(CLAIM, "ocr.cache", OF_ENDPOINT),), Bounds(1.0, None, is_protected=True)),
     ),
 )
 

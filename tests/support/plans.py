@@ -7,11 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from infra.plan.manifests import access, gateway, namespaces, queue, replicas, scaler
+from infra.plan.manifests import access, gateway, namespaces, queue, replicas, scaler, sql
 from infra.plan.manifests.parts import Manifest
 from infra.plan.planner import plan_platform
 from infra.plan.records import python_folders
-from infra.plan.values import Plan, Specs
+from infra.plan.values import Plan, Specs, SqliteDisk
 from infra.spec.load import load
 from infra.spec.load_stack import check_settings
 from infra.spec.stack import Stack
@@ -90,6 +90,7 @@ def stacks(draw: st.DrawFn) -> Stack:
         "secrets": secrets,
         **({"secret_store": {"name": "vault"}} if secrets == "external" else {}),
         **draw(st.sampled_from([{}, {"objects": {"bucket": "acme", "secret": "objects"}}])),
+        **draw(st.sampled_from([{}, {"api": {"disk": "1Gi"}}])),
     }
     settings, findings = check_settings(_tuples(drawn))
     assert settings is not None, findings
@@ -136,6 +137,8 @@ def _platform(plan: Plan) -> Iterator[tuple[str, Manifest]]:
     yield "Secret", gateway.tokens_secret(plan)
     yield "Deployment", gateway.gateway_deployment(plan)
     yield "Deployment", gateway.api_deployment(plan)
+    if isinstance(plan.api.sql, SqliteDisk):
+        yield "PersistentVolumeClaim", sql.claim(plan.api, plan.api.sql)
     yield "Deployment", scaler.deployment(plan)
     yield "Service", gateway.gateway_service(plan)
     yield "Service", gateway.api_service(plan)

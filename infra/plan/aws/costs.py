@@ -30,7 +30,7 @@ class Counts:
     """Of the platform's pods and of endpoints' own volumes, together."""
     has_shared_files: bool = False
     secrets: int = 0
-    """Entries in Secrets Manager that the stack makes."""
+    """Entries in Secrets Manager that the stack makes, and the one that RDS makes for it."""
     interface_services: int = 4
     """Services that are reached inside the VPC: ECR's two, STS, Secrets Manager."""
     firewall_rules: int = 0

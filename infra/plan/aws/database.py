@@ -1,14 +1,16 @@
 """The managed database of the platform API: RDS for PostgreSQL.
 
 Sources, read 2026-11-25: RDS API Reference, CreateDBInstance; RDS for PostgreSQL Release Notes, "Extension versions"
-(18.1 stands there, so major 18 may be made); RDS User Guide, "Using SSL with a PostgreSQL DB instance" (rds.force_ssl).
+(18.1 stands there, so major 18 may be made); RDS User Guide, "Using SSL with a PostgreSQL DB instance" (rds.force_ssl);
+read 2026-11-28: RDS User Guide, "Password management with Amazon RDS and AWS Secrets Manager".
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from infra.plan.aws.keys import READ, key_statement
 from infra.plan.aws.logs import LogGroupPlan, log_group
-from infra.plan.aws.roles import RolePlan
+from infra.plan.aws.roles import RolePlan, Statement
 from infra.plan.aws.scope import Scope
 from infra.spec.stack_aws import Aws
 
@@ -22,8 +24,11 @@ GROWTH = 5
 CONNECTION_STAGES = "all"
 """Which stages of a connection are logged. PostgreSQL 18 itself still takes `1`; RDS refuses it: "allowed values are:
 receipt, authentication, authorization, setup_durations, all", as others met it, 2026-05."""
+LOGIN_TAG = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
+"""Of the entry with the password: the ARN of its instance."""
 EXPORTS = ("postgresql", "upgrade")
 LOG_DAYS = 90
+DATABASE = "database"
 MONITORING = "database-monitoring"
 MONITORING_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 """What AWS itself keeps for it. Source: RDS User Guide, "Setting up and enabling Enhanced Monitoring", 2026-11."""
@@ -63,7 +68,7 @@ def plan_database(scope: Scope, aws: Aws) -> DatabasePlan | None:
     """The managed database; None where the platform API keeps its own on a disk."""
     if aws.database is None:
         return None
-    name = scope.named("database")
+    name = scope.named(DATABASE)
     return DatabasePlan(
         name=name,
         instance_class=aws.database.instance_class,
@@ -92,6 +97,38 @@ def plan_database(scope: Scope, aws: Aws) -> DatabasePlan | None:
         final_snapshot=scope.named("database-final") if scope.is_protected else None,
         tags=scope.tagged("database"),
         is_protected=scope.is_protected,
+    )
+
+
+def login_statements(scope: Scope, aws: Aws) -> tuple[Statement, ...]:
+    """What External Secrets may do to bring the database's password; nothing where there is no database.
+
+    RDS names the entry itself, so it is told by the tag that RDS puts on it. Sources, read 2026-11-28: that tag, AWS's
+    managed policy AmazonRDSPreviewServiceRolePolicy; that `aws:ResourceTag` counts for entries, Service
+    Authorization Reference, AWS Secrets Manager.
+    """
+    if aws.database is None:
+        return ()
+    entries = scope.arn("secretsmanager", "secret:rds!db-*")
+    return (
+        key_statement(
+            scope,
+            "data",
+            sid="DecryptDatabaseLogin",
+            reason="RDS encrypts the password with the stack's key; it is decrypted through Secrets Manager only.",
+            actions=READ,
+            conditions={
+                "StringEquals": {"kms:ViaService": f"secretsmanager.{scope.region}.amazonaws.com"},
+                "StringLike": {"kms:EncryptionContext:SecretARN": entries},
+            },
+        ),
+        Statement(
+            "ReadDatabaseLogin",
+            "The platform API's password, which RDS makes and exchanges: of this stack's database and of no other.",
+            ("secretsmanager:GetSecretValue",),
+            (entries,),
+            {"StringEquals": {LOGIN_TAG: scope.arn("rds", f"db:{scope.named(DATABASE)}")}},
+        ),
     )
 
 

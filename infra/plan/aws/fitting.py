@@ -4,9 +4,12 @@ from infra.plan.aws.image_registry import registry_host
 from infra.plan.aws.scope import Scope
 from infra.plan.aws.vault import prefix_of
 from infra.spec.hardware import CATALOGUE
-from infra.spec.stack import Addons, Nodes, Objects, SecretStore, Stack, Storage
+from infra.spec.stack import Addons, ApiSizes, Nodes, Objects, SecretStore, Stack, Storage
 from infra.spec.stack_aws import Aws
 
+API_DISK_GIB = 1
+"""Of the platform API without a database: a year of a hundred endpoints, an hour each row, is below
+100 MiB by estimate."""
 HARDWARE_LABEL = "moorage.dev/hardware"
 """Of every node that is made for replicas: its name in the hardware catalogue."""
 DISK_CLASS, SHARED_CLASS = "moorage-disk", "moorage-shared"
@@ -17,6 +20,7 @@ def settled(stack: Stack, scope: Scope, aws: Aws) -> Stack:
     return stack.model_copy(
         update={
             "addons": _addons(stack, aws),
+            "api": _api(stack.api, aws),
             "images": stack.images.model_copy(
                 update={"registry": stack.images.registry or image_registry(scope)}
             ),
@@ -31,6 +35,13 @@ def settled(stack: Stack, scope: Scope, aws: Aws) -> Stack:
 def image_registry(scope: Scope) -> str:
     """Where images are pushed unless the stack says otherwise: a part of the account's own registry."""
     return f"{registry_host(scope)}/{scope.name}"
+
+
+def _api(given: ApiSizes, aws: Aws) -> ApiSizes:
+    """With a disk wherever there is no database: usage is kept in every account."""
+    if aws.database is not None or given.disk is not None:
+        return given
+    return given.model_copy(update={"disk": API_DISK_GIB})
 
 
 def _nodes(name: str, given: Nodes | None) -> Nodes:

@@ -122,15 +122,40 @@ def external_secrets() -> AddonPlan:
     return replace(chart, values=values)
 
 
-def external_secrets_roles(scope: Scope, spec: Spec) -> tuple[RolePlan, ...]:
-    """The role by which External Secrets reads, where an endpoint needs a secret."""
+def external_secrets_roles(
+    scope: Scope, spec: Spec, login: tuple[Statement, ...] = ()
+) -> tuple[RolePlan, ...]:
+    """The role by which External Secrets reads, where anybody needs a secret.
+
+    Args:
+        scope: of the stack.
+        spec: the endpoints.
+        login: what it may do for the platform API (`infra.plan.aws.database.login_statements`).
+    """
+    statements = (*_reading_for_endpoints(scope, spec), *login)
+    if not statements:
+        return ()
+    account = ServiceAccount(CHARTS["external_secrets"].namespace, EXTERNAL_SECRETS)
+    return (
+        RolePlan(
+            name="external-secrets",
+            role_name=scope.named("external-secrets"),
+            reason="Reads the secrets that endpoints and the platform API need.",
+            trust="pods",
+            statements=statements,
+            service_accounts=(account,),
+        ),
+    )
+
+
+def _reading_for_endpoints(scope: Scope, spec: Spec) -> tuple[Statement, ...]:
     used = used_secrets(spec)
     if not used:
         return ()
     named = [spec.secrets[name].aws_secret for name in sorted(used)]
     others = sorted({secret_arn(name, scope) for name in named if name is not None})
     own = [scope.arn("secretsmanager", f"secret:{prefix_of(scope)}*")] if None in named else []
-    statements = (
+    return (
         _decryption(sorted([*own, *others]), scope),
         *_reading(
             "ReadNamed",
@@ -139,17 +164,6 @@ def external_secrets_roles(scope: Scope, spec: Spec) -> tuple[RolePlan, ...]:
         ),
         *_reading(
             "ReadOwn", "The stack's own secrets: each has the stack's prefix, and nobody else's has it.", own
-        ),
-    )
-    account = ServiceAccount(CHARTS["external_secrets"].namespace, EXTERNAL_SECRETS)
-    return (
-        RolePlan(
-            name="external-secrets",
-            role_name=scope.named("external-secrets"),
-            reason="Reads the secrets that endpoints need.",
-            trust="pods",
-            statements=statements,
-            service_accounts=(account,),
         ),
     )
 

@@ -10,7 +10,7 @@ from infra.plan.aws.cache import CachePlan, plan_cache
 from infra.plan.aws.cluster import EksPlan, GivenCluster, plan_eks
 from infra.plan.aws.cluster_roles import cluster_roles
 from infra.plan.aws.costs import INCLUDED_THROUGHPUT, NO_BILL, Bill, Counts, bill_of
-from infra.plan.aws.database import DatabasePlan, plan_database
+from infra.plan.aws.database import DatabasePlan, login_statements, plan_database
 from infra.plan.aws.domain import DomainPlan, plan_domain
 from infra.plan.aws.fitting import DISK_CLASS
 from infra.plan.aws.gpu_charts import gpu_charts
@@ -111,7 +111,7 @@ def plan_aws(
         file_system=plan_file_system(scope, needs_efs=shared),
         disk_class=plan_disk_class(scope),
         images=plan_image_registry(scope, _references(endpoints)),
-        vault=plan_vault(scope, specs.spec, used_secrets(specs.spec)),
+        vault=plan_vault(scope, specs.spec, used_secrets(specs.spec), has_database=aws.database is not None),
         addons=_addons(
             stack,
             aws,
@@ -147,7 +147,7 @@ def _roles(
         *karpenter_roles(scope, aws),
         *stores_roles(scope, aws),
         *load_balancer_roles(scope, balancers),
-        *external_secrets_roles(scope, specs.spec),
+        *external_secrets_roles(scope, specs.spec, login_statements(scope, aws)),
         *monitoring_roles(scope, aws, home=home),
     )
     return tuple(sorted(found, key=lambda role: role.name))
@@ -192,9 +192,11 @@ def _counts(
         internal_balancers=sum(each.is_internal for each in plan.balancers),
         least_nodes=sum(group.min_replicas for group in groups),
         most_nodes=sum(group.replicas for group in groups),
-        disks_gib=sum(volume.gib for volume in own) + (stack.queue.disk if plan.queue is None else 0),
+        disks_gib=sum(volume.gib for volume in own)
+        + (stack.queue.disk if plan.queue is None else 0)
+        + (stack.api.disk or 0),
         has_shared_files=plan.file_system is not None,
-        secrets=len(plan.vault.entries),
+        secrets=len(plan.vault.entries) + (plan.database is not None),  # RDS keeps its password in one
         throughput_mib=max(disks, default=INCLUDED_THROUGHPUT),
         firewall_rules=0 if plan.firewall is None else len(plan.firewall.groups),
     )

@@ -39,7 +39,8 @@ class VaultPlan:
     """Begins the name of each entry."""
     store_name: str
     is_read: bool
-    """Whether an endpoint needs any secret, of the stack or of somebody else: without one there is no store."""
+    """Whether anybody needs a secret: an endpoint, of the stack or of somebody else, or the platform API. Without one
+    there is no store."""
     region: str
     namespaces: tuple[str, ...]
     """Whose ExternalSecrets may read by the store."""
@@ -51,13 +52,16 @@ def prefix_of(scope: Scope) -> str:
     return f"{PREFIX}/{scope.stack}/"
 
 
-def plan_vault(scope: Scope, spec: Spec, used_secrets: frozenset[str]) -> VaultPlan:
+def plan_vault(
+    scope: Scope, spec: Spec, used_secrets: frozenset[str], *, has_database: bool = False
+) -> VaultPlan:
     """Entries for the secrets that some endpoint needs and whose values live in the stack.
 
     Args:
         scope: where the stack lives.
         spec: the endpoints.
         used_secrets: names of the secrets that some endpoint needs (`infra.plan.fit.used_secrets`).
+        has_database: whether the platform API has a database, whose password RDS keeps beside them.
     """
     own = [name for name in sorted(used_secrets) if spec.secrets[name].aws_secret is None]
     prefix = prefix_of(scope)
@@ -67,7 +71,7 @@ def plan_vault(scope: Scope, spec: Spec, used_secrets: frozenset[str]) -> VaultP
         ),
         prefix=prefix,
         store_name=scope.name,
-        is_read=bool(used_secrets),
+        is_read=bool(used_secrets) or has_database,
         region=scope.region,
         namespaces=(scope.namespace, *scope.endpoint_namespaces),
         recovery_days=RECOVERY_DAYS,

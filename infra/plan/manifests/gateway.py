@@ -1,5 +1,7 @@
 """Manifests of gateway and platform API."""
 
+from typing import Any
+
 from infra.plan.manifests.parts import (
     POD_RESTRICTED,
     RESTRICTED,
@@ -17,6 +19,7 @@ from infra.plan.manifests.parts import (
     variable_from_secret,
     variables,
 )
+from infra.plan.manifests.sql import with_sql
 from infra.plan.values import ApiPlan, GatewayPlan, Plan
 from runtime.wire.cluster import ALL_PORT, API_PORT, INNER_PORT, LABEL_RECORD, PUBLIC_PORT, RECORD_KEY
 
@@ -42,11 +45,14 @@ def gateway_deployment(plan: Plan) -> Manifest:
     return {"metadata": metadata(GATEWAY, gateway.namespace, labels_of(GATEWAY)), "spec": spec}
 
 
-def api_deployment(plan: Plan) -> Manifest:
-    """The platform API's pods."""
+def api_deployment(plan: Plan, place: Any = None) -> Manifest:
+    """The platform API's pods; `place` is of the database in which they keep usage, where the plan has one."""
     api = plan.api
     spec = {"replicas": api.replicas, **_deployment_spec(API, plan, _api_container(api), STOP_SECONDS * 2)}
-    return {"metadata": metadata(API, api.namespace, labels_of(API)), "spec": spec}
+    return {
+        "metadata": metadata(API, api.namespace, labels_of(API)),
+        "spec": with_sql(spec, api.sql, place),
+    }
 
 
 def gateway_service(plan: Plan) -> Manifest:

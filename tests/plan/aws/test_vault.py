@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 from support.made_in_aws import SECONDS, SECRET, SIGNATURE, made_by
 
+from infra.plan.aws.database import login_statements, plan_database
 from infra.plan.aws.fitting import settled
 from infra.plan.aws.operators import external_secrets, external_secrets_roles, secret_arn
 from infra.plan.aws.scope import Scope, scope_of
@@ -128,6 +129,37 @@ def test_every_secret_that_endpoints_need_may_be_read(arn: str) -> None:
 def test_no_other_secret_may_be_read(arn: str) -> None:
     """Not the next stack's, not one whose name begins alike, not one that no endpoint reads."""
     assert not may_read(ALL, arn)
+
+
+def test_external_secrets_read_the_password_of_this_stack_s_database_alone() -> None:
+    """RDS names each entry by chance; the tag that it puts on one tells whose it is."""
+    aws = Aws.model_validate({**AWS.model_dump(), "database": {}})
+    database, spec = plan_database(scope(), aws), spec_of({}, registry=None)
+    assert database is not None
+
+    (role,) = external_secrets_roles(scope(), spec, login_statements(scope(), aws))
+
+    decrypting, reading = role.statements
+    own = f"arn:aws:rds:eu-central-1:123456789012:db:{database.name}"
+    assert reading.actions == ("secretsmanager:GetSecretValue",)
+    assert reading.resources == (f"{PLACE}:rds!db-*",)
+    assert reading.conditions == {"StringEquals": {"aws:ResourceTag/aws:rds:primaryDBInstanceArn": own}}
+    assert decrypting.actions == ("kms:Decrypt",)
+    assert decrypting.conditions["ForAnyValue:StringEquals"] == {
+        "kms:ResourceAliases": "alias/moorage-prod-data"
+    }
+    assert decrypting.conditions["StringLike"] == {"kms:EncryptionContext:SecretARN": f"{PLACE}:rds!db-*"}
+    assert login_statements(scope(), AWS) == ()
+
+
+def test_store_is_there_for_the_database_s_password_too() -> None:
+    """Where no endpoint has a secret; and no entry is made, for RDS makes it."""
+    spec = spec_of({}, registry=None)
+
+    plan = plan_vault(scope(), spec, used_secrets(spec), has_database=True)
+
+    assert (plan.entries, plan.is_read) == ((), True)
+    assert "moorage" in plan.namespaces
 
 
 def test_stack_that_holds_no_value_reads_nothing_of_its_own() -> None:
