@@ -3,8 +3,10 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,10 @@ BY_KEDA = Law(least=0, most=MOST, timeout=3, up_seconds=3, down_seconds=10)
 """It learns of a raise past 1 at the autoscaler's sync, and goes to zero at a poll."""
 KEDA_SECONDS = 240.0
 """For its installation, where its programs and images are built."""
+USAGE_SECONDS = 30.0
+"""Longest until replicas that were there are told of: two slots."""
+API_SECONDS = 90.0
+"""Longest until another pod of the API has the disk and answers."""
 AFTER_HOLD_SECONDS = 30.0
 """Longest that a fall may take, the hold included."""
 
@@ -62,6 +68,37 @@ async def test_number_follows_demand_by_keda_too(by_keda: Platform, figures: Fig
     assert BY_KEDA.breaches(wave.samples, wave.steps) == []
 
 
+async def test_usage_of_the_wave_outlives_its_api(by_keda: Platform, figures: Figures) -> None:
+    """That platform's API keeps it in SQLite on a disk: one pod, which is exchanged here."""
+    used = await by_keda.wait(
+        lambda: used_seconds(by_keda), USAGE_SECONDS, "replicas of the wave are counted"
+    )
+    (before,) = await by_keda.component_pods("api")
+    await by_keda.api.delete("pods", before["metadata"]["name"], by_keda.access.namespace)
+    begun = time.monotonic()
+
+    async def kept() -> int:
+        pods = await by_keda.component_pods("api")
+        is_gone = all(pod["metadata"]["uid"] != before["metadata"]["uid"] for pod in pods)
+        return await used_seconds(by_keda) if is_gone else 0
+
+    still = await by_keda.wait(kept, API_SECONDS, "the next pod of the API tells of the wave")
+
+    figures.add("usage: replica seconds of the wave", used, "s", goal="> 0")
+    figures.add("usage: API with a disk deleted -> its next pod tells", time.monotonic() - begun, "s")
+    assert still >= used
+
+
+async def used_seconds(platform: Platform) -> int:
+    """Replica seconds of the wave's endpoint, as `/v1/usage` tells them; 0 while it does not answer."""
+    api = await platform.platform_api()
+    answer = await api.get("/v1/usage?by=total")
+    if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        return 0
+    assert answer.status_code == HTTPStatus.OK, answer.text
+    return sum(row["replica_seconds"] for row in answer.json()["usage"] if row["endpoint"] == ENDPOINT)
+
+
 @pytest.fixture(scope="module")
 def keda_installation(
     installation: Installation,
@@ -73,7 +110,8 @@ def keda_installation(
     require_keda(installation.context, say)
     small = {"cpu": "25m", "memory": "256Mi"}  # beside the first one on one node
     queue = {"cpu": "25m", "memory": "512Mi", "disk": "1Gi"}
-    settings = {"namespace": "moorage-keda", "scaler": "keda", "gateway": small, "api": small, "queue": queue}
+    api = {**small, "disk": "1Gi"}
+    settings = {"namespace": "moorage-keda", "scaler": "keda", "gateway": small, "api": api, "queue": queue}
     folder = tmp_path_factory.mktemp("keda")
     second = Installation(parts, folder, installation.context, settings, only=[ENDPOINT], tell=say)
     second.apply()
