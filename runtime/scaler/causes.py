@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runtime.cluster.calls import Object
-from runtime.queue.port import ReplicaState, ReplicaView
+from runtime.queue.port import SILENT_SECONDS, ReplicaState, ReplicaView
 from runtime.scaler import scheduling
 from runtime.scaler.fleet import (
     CRASH_LOOP,
@@ -276,7 +276,7 @@ def _preparing(look: _Look) -> Cause | None:
 
 
 def _lost(look: _Look) -> Cause | None:
-    """It served once, and neither the queue nor, after a while, Kubernetes hears of it."""
+    """Its worker ran, and neither the queue nor, after a while, Kubernetes hears of it."""
     if look.is_known or (look.model.get("state") or {}).get("terminated"):
         return None
     node = (look.pod.raw.get("spec") or {}).get("nodeName")
@@ -284,11 +284,22 @@ def _lost(look: _Look) -> Cause | None:
     if gone_at is not None:
         gone = look.since(gone_at)
         return Cause(Kind.LOST, f"starting again soon: its node {node} is not heard of any more ({gone})")
-    if look.pod.is_ready:
+    if look.pod.is_ready or _is_worker_overdue(look):
         return Cause(
             Kind.LOST, f"its replica has fallen silent: its node {node}, or the way there, may be lost"
         )
     return None
+
+
+def _is_worker_overdue(look: _Look) -> bool:
+    """Whether its worker runs, as kubelet last said, for longer than the queue remembers a silent one.
+
+    It joins when it starts, so it had been there. A replica may serve before kubelet tells that it is ready; a node that
+    is lost just then leaves a pod that was never ready, of which Kubernetes says nothing more until it is deleted.
+    """
+    begun = (container_status(look.pod.raw, WORKER_CONTAINER).get("state") or {}).get("running") or {}
+    since = moment(begun.get("startedAt"))
+    return since is not None and look.now - since >= SILENT_SECONDS
 
 
 def _node_gone_at(look: _Look) -> float | None:

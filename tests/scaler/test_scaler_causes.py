@@ -530,6 +530,18 @@ def test_lost_node_is_named_without_its_event() -> None:
     assert cause == Cause(Kind.LOST, "starting again soon: its node node-1 is not heard of any more (5 s)")
 
 
+@pytest.mark.parametrize(("seconds", "kind"), [(14, Kind.STARTING), (16, Kind.LOST)])
+def test_node_lost_before_its_pod_was_ready_is_told_by_the_silent_worker(seconds: int, kind: Kind) -> None:
+    """A worker joins when it starts: one that runs for so long was forgotten."""
+    worker = {"name": "worker", "ready": True, "state": {"running": {"startedAt": stamp(NOW - seconds)}}}
+    unready = ({"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "False"})
+
+    cause = cause_of(make_pod("a", ready=False, conditions=unready, worker=worker), is_known=False)
+
+    assert cause is not None
+    assert cause.kind is kind
+
+
 def test_node_that_is_heard_of_again_holds_nothing_up() -> None:
     """The event stays for an hour; a worker that is heard of says more."""
     told = event("NodeNotReady", "Node is not ready", ago=60, source="node-controller")
