@@ -1,6 +1,7 @@
 """The queue as a managed service: ElastiCache for Valkey, its users, and the Secret with their addresses."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
@@ -69,22 +70,7 @@ class ManagedQueue(pulumi.ComponentResource):
         self.access = self._worker_access(group)
         cluster = ReplicationGroup(
             f"{name}-cluster",
-            description="Requests that wait and run",
-            replication_group_id=plan.name,
-            engine=ENGINE,
-            engine_version=plan.engine_version,
-            node_type=plan.node_type,
-            cluster_mode="enabled",
-            num_node_groups=plan.shards,
-            replicas_per_node_group=plan.replicas,
-            automatic_failover_enabled=True,
-            multi_az_enabled=True,
-            durability="sync",
-            transit_encryption_enabled=True,
-            transit_encryption_mode="required",
-            at_rest_encryption_enabled=True,
-            kms_key_id=key_arn,
-            port=plan.port,
+            **_own_inputs(plan, key_arn),
             parameter_group_name=self._parameters().name,
             subnet_group_name=self._subnets(subnets).name,
             security_group_ids=[
@@ -93,18 +79,10 @@ class ManagedQueue(pulumi.ComponentResource):
                 ).id
             ],
             user_group_ids=[group.user_group_id],
-            # With 9.1 made of it meanwhile, 9.0 would be a step back, for which the queue is made anew.
-            apply_immediately=True,
-            auto_minor_version_upgrade=False,
-            maintenance_window=plan.maintenance,
-            snapshot_window=plan.snapshots,
-            snapshot_retention_limit=plan.snapshot_days,
-            final_snapshot_identifier=plan.final_snapshot,
             log_delivery_configurations=[
                 self._delivery(log, kind, logs_key_arn)
                 for kind, log in (("engine-log", plan.engine_log), ("slow-log", plan.slow_log))
             ],
-            tags=dict(plan.tags),
             opts=ResourceOptions(
                 parent=self,
                 # ElastiCache refuses a cluster for a group that is just being changed, and a group's change
@@ -213,3 +191,33 @@ class ManagedQueue(pulumi.ComponentResource):
             string_data=content,
             opts=self._inside,
         )
+
+
+def _own_inputs(plan: CachePlan, key_arn: Input[str]) -> dict[str, Any]:
+    """Inputs of the cluster that name no other resource but the key."""
+    return {
+        "description": "Requests that wait and run",
+        "replication_group_id": plan.name,
+        "engine": ENGINE,
+        "engine_version": plan.engine_version,
+        "node_type": plan.node_type,
+        "cluster_mode": "enabled",
+        "num_node_groups": plan.shards,
+        "replicas_per_node_group": plan.replicas,
+        "automatic_failover_enabled": True,
+        "multi_az_enabled": True,
+        "durability": "sync",
+        "transit_encryption_enabled": True,
+        "transit_encryption_mode": "required",
+        "at_rest_encryption_enabled": True,
+        "kms_key_id": key_arn,
+        "port": plan.port,
+        "apply_immediately": True,
+        # With 9.1 made of it meanwhile, 9.0 would be a step back, for which the queue is made anew.
+        "auto_minor_version_upgrade": False,
+        "maintenance_window": plan.maintenance,
+        "snapshot_window": plan.snapshots,
+        "snapshot_retention_limit": plan.snapshot_days,
+        "final_snapshot_identifier": plan.final_snapshot,
+        "tags": dict(plan.tags),
+    }
