@@ -84,7 +84,7 @@ def assemble(
     room = Room(clock)
     # Nobody waits for an answer here. Who does, at a gateway, hears of a cancel when that renews its holds.
     api = PlatformApi(
-        queue, Looks(queue, clock), objects, room, Waiters(), Metrics(), addresses, clock, usage
+        queue, Looks(queue, clock), objects, room, Waiters(), Metrics(), addresses, clock, log, usage
     )
 
     def shown(ingress: Ingress) -> ASGIApp:

@@ -126,7 +126,7 @@ def assemble(
     looks = Looks(queue, clock)
     store_room = StoreRoom(objects, endpoints, clock, most.store_mib * MIB, log)
     intake = Intake(queue, objects, looks, room, store_room)
-    api = PlatformApi(queue, looks, objects, room, waiters, metrics, addresses, clock, usage)
+    api = PlatformApi(queue, looks, objects, room, waiters, metrics, addresses, clock, log, usage)
 
     def caller(secret: str) -> Caller:
         return Caller(name, inner_url, secret)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import structlog
 from starlette.routing import Route
 
 from runtime.gateway.addresses import Addresses
@@ -35,6 +36,7 @@ class PlatformApi:
     metrics: Metrics
     addresses: Addresses
     clock: Callable[[], float]
+    log: structlog.typing.FilteringBoundLogger
     usage: Usage | None = None
     """Where usage is kept; None where none is."""
     followers: Followers = field(default_factory=Followers)
@@ -49,5 +51,5 @@ class PlatformApi:
         requests = RequestsApi(queue, self.looks, self.objects, visible, self.waiters, addresses)
         dead = DeadLettersApi(queue, self.objects, visible, addresses)
         events = EventsApi(queue, self.looks, self.room, states, self.clock, addresses, self.followers)
-        usage = UsageApi(self.usage, visible, time.time)
+        usage = UsageApi(self.usage, visible, time.time, self.log)
         return [*states.routes(), *requests.routes(), *dead.routes(), *events.routes(), *usage.routes()]

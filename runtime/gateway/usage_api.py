@@ -1,7 +1,7 @@
 """`/v1/usage`: what each endpoint's replicas add up to."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -34,6 +34,7 @@ class UsageApi:
     endpoints: Visible
     clock: Callable[[], float]
     """Seconds since the epoch."""
+    log: structlog.typing.FilteringBoundLogger
 
     def routes(self) -> list[Route]:
         """Its route."""
@@ -50,6 +51,7 @@ class UsageApi:
         try:
             account = await self.usage.account(period, step, self._asked_of(grant))
         except UsageAwayError as exc:
+            self.log.warning("usage cannot be told", fault=str(exc))
             raise NoUsageNowError(
                 "The database of usage cannot be reached. Try again shortly.", retry_after=SLOT_SECONDS
             ) from exc
@@ -75,7 +77,11 @@ def make_metering(
     """What counts the replicas of all endpoints; None where no usage is kept."""
     if usage is None:
         return None
-    return Metering(queue, usage, lambda: endpoints.records.hardware, time.time, log)
+
+    def hardware() -> Mapping[str, str] | None:
+        return endpoints.records.hardware if endpoints.is_read else None
+
+    return Metering(queue, usage, hardware, time.time, log)
 
 
 def read_asked(query: dict[str, str], now: float) -> tuple[Period, Step]:
@@ -93,7 +99,7 @@ def read_asked(query: dict[str, str], now: float) -> tuple[Period, Step]:
         raise MalformedRequestError(f"by={step[:80]!r} is none of {', '.join(STEPS)}.")
     month = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     since = _read_time(query, "since", month.timestamp())
-    until = _read_time(query, "until", now)
+    until = _read_time(query, "until", now // HOUR_SECONDS * HOUR_SECONDS + HOUR_SECONDS)
     period = Period(since // HOUR_SECONDS * HOUR_SECONDS, -(-until // HOUR_SECONDS) * HOUR_SECONDS)
     if period.since >= period.until:
         raise MalformedRequestError("since is not before until. Give a time that is.")

@@ -3,6 +3,7 @@
 Hours are added up as counts come in, so that an account of a year reads thousands of rows and not millions.
 """
 
+import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ from runtime.usage.tables import HOURS, METERED_HOURS, SLOTS
 
 STATEMENT_SECONDS = 5
 """Longest statement, longest wait for a lock, and longest connecting."""
+SILENT_SECONDS = 10
+"""How long a server that has vanished without a word, as in a failover, is waited for."""
 CONNECTIONS = 2
 SLOTS_KEPT = HOUR_SECONDS // SLOT_SECONDS
 """Slots in which a late second count is still known for one: those of an hour."""
@@ -41,6 +44,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x6D6F6F72
 """Of PostgreSQL, for the whole database: one program at a time goes the steps."""
 
+_READING = {"moorage_reads": True}
+"""Option of a connection that writes nothing."""
 _SUMS = ("replica_seconds", "starting_seconds", "busy_seconds")
 _STEP_SECONDS: dict[Step, int] = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
 
@@ -89,7 +94,8 @@ class Ledger:
 
     def account(self, period: Period, step: Step, endpoints: Collection[str] | None) -> Account:
         """What was used. See `Usage.account`."""
-        with _told(), self._engine.connect() as connection:
+        with _told(), self._engine.connect() as plain:
+            connection = plain.execution_options(**_READING)
             metered = connection.scalar(
                 sa.select(sa.func.sum(METERED_HOURS.c.seconds)).where(_within(METERED_HOURS, period))
             )
@@ -152,10 +158,23 @@ def _sqlite(place: SqlitePlace) -> sa.Engine:
         sa.URL.create("sqlite", database=str(place.file)),
         connect_args={"timeout": STATEMENT_SECONDS, "isolation_level": None},
     )
+    sa.event.listen(engine, "connect", _set_up)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: sqlite3.Connection, _record: object) -> None:
+    # Whoever reads an account holds up no count.
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A large account is sorted in a temporary file otherwise, and a pod has no folder for one.
+    connection.execute("PRAGMA temp_store = MEMORY")
+
+
+def _begin(connection: sa.Connection) -> None:
     # Python's module begins a transaction before writes only: a table that is made, or a number that is read
     # and then written, would stand outside of it.
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine
+    is_reading = connection.get_execution_options().keys() >= _READING.keys()
+    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
 
 
 def _postgres(place: PostgresPlace) -> sa.Engine:
@@ -171,6 +190,10 @@ def _postgres(place: PostgresPlace) -> sa.Engine:
         connect_args={
             "application_name": "moorage",
             "connect_timeout": STATEMENT_SECONDS,
+            "tcp_user_timeout": SILENT_SECONDS * 1000,
+            "keepalives_idle": SILENT_SECONDS // 2,
+            "keepalives_interval": 1,
+            "keepalives_count": SILENT_SECONDS // 2,
             "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={STATEMENT_SECONDS}s",
         },
         pool_size=CONNECTIONS,
@@ -197,7 +220,7 @@ def _migrate(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
@@ -207,6 +230,7 @@ def _told(place: SqlPlace | None = None) -> Iterator[None]:
     """Faults of the store in one class. Their text names no password: none stands in an address."""
     try:
         yield
-    except (SQLAlchemyError, CommandError, OSError) as exc:  # a CommandError: a later version made its tables
+    # A CommandError: a later version made its tables. A ValueError: a password or a file's name that is no text.
+    except (SQLAlchemyError, CommandError, OSError, ValueError) as exc:
         where = "" if place is None else f"{place}: "
         raise UsageAwayError(f"{where}{getattr(exc, 'orig', None) or exc}") from exc

@@ -13,23 +13,28 @@ LOOK_SECONDS = 5.0
 
 
 class Metering:
-    """Counts the replicas of all endpoints that there are, as long as its program runs."""
+    """Counts the replicas of all endpoints, as long as its program runs.
+
+    One that was removed is counted until its last replica has left.
+    """
 
     def __init__(
         self,
         queue: Queue,
         usage: Usage,
-        hardware: Callable[[], Mapping[str, str]],
+        hardware: Callable[[], Mapping[str, str] | None],
         clock: Callable[[], float],
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
-        """`hardware` gives each endpoint's, as it is now; `clock` seconds since the epoch."""
+        """`hardware` gives each endpoint's, or None while nobody knows yet; `clock` seconds since the epoch."""
         self._queue = queue
         self._usage = usage
         self._hardware = hardware
         self._clock = clock
         self._log = log
         self._is_away = False
+        self._last: Mapping[str, str] = {}
+        """Endpoints that had replicas when they were counted last."""
 
     async def follow(self) -> None:
         """Count for ever, early in each slot."""
@@ -39,23 +44,35 @@ class Metering:
 
     async def count(self) -> None:
         """Count once. A slot that could not be counted is left out, and stays so."""
-        slot = int(self._clock() // SLOT_SECONDS)
+        hardware = self._hardware()
+        if hardware is None:  # another program may know, and a slot has one count
+            return
         try:
-            await self._usage.add(slot, await self._samples())
+            await self._count({**self._last, **hardware})
         except (UsageAwayError, QueueError, TimeoutError) as exc:
-            if not self._is_away:
-                self._log.warning("usage is not counted", fault=str(exc) or type(exc).__name__)
-            self._is_away = True
+            self._tell_away(str(exc) or type(exc).__name__)
+        except Exception:  # noqa: BLE001 - the edge of a count: logged, and the next one comes
+            # Whatever is wrong here, the requests that this program serves are worth more.
+            self._log.exception("usage is not counted")
         else:
             if self._is_away:
                 self._log.info("usage is counted again")
             self._is_away = False
 
-    async def _samples(self) -> list[Sample]:
+    async def _count(self, hardware: Mapping[str, str]) -> None:
+        slot = int(self._clock() // SLOT_SECONDS)
         async with asyncio.timeout(LOOK_SECONDS):
-            hardware = sorted(self._hardware().items())
-            samples = [sample_of(name, kind, await self._queue.look(name)) for name, kind in hardware]
-        return [sample for sample in samples if sample.replicas]
+            samples = [
+                sample_of(name, kind, await self._queue.look(name)) for name, kind in sorted(hardware.items())
+            ]
+        used = [sample for sample in samples if sample.replicas]
+        self._last = {sample.endpoint: sample.hardware for sample in used}
+        await self._usage.add(slot, used)
+
+    def _tell_away(self, fault: str) -> None:
+        if not self._is_away:
+            self._log.warning("usage is not counted", fault=fault)
+        self._is_away = True
 
 
 def sample_of(endpoint: str, hardware: str, view: EndpointView) -> Sample:

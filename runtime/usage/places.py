@@ -49,7 +49,10 @@ def parse_sql_place(text: str, password: Path | None) -> SqlPlace:
     Raises:
         BadSqlPlaceError: it names none, or has a password in it.
     """
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # its words hold the address, and so whatever stands in it
+        raise BadSqlPlaceError(f"it is no address. {_MEND}") from None
     if parts.scheme == "sqlite":
         # As SQLAlchemy writes it: three slashes before a relative path, four before an absolute one.
         if parts.netloc or len(parts.path) <= 1 or parts.query:
@@ -70,7 +73,7 @@ def parse_sql_place(text: str, password: Path | None) -> SqlPlace:
     if sslmode is not None and sslmode not in _SSL_MODES:
         raise BadSqlPlaceError(f"sslmode={sslmode} is none. Give one of {', '.join(_SSL_MODES)}")
     try:
-        port = parts.port or POSTGRES_PORT
+        port = POSTGRES_PORT if parts.port is None else parts.port
     except ValueError as exc:
         raise BadSqlPlaceError("the port of postgresql:// is none. Give one such as 5432") from exc
     database = unquote(parts.path.strip("/"))

@@ -21,7 +21,7 @@ Step = Literal["hour", "day", "total"]
 
 
 class UsageAwayError(Exception):
-    """The store cannot be reached or does not work; nothing was written."""
+    """The store cannot be reached or does not work; a count that was given up may still be written."""
 
 
 class TooManyTotalsError(Exception):
@@ -79,7 +79,7 @@ class Usage(Protocol):
         """Add the count of one slot (seconds since the epoch through `SLOT_SECONDS`); False where it has one.
 
         Raises:
-            UsageAwayError: the store is away; nothing was added.
+            UsageAwayError: the store is away, or gave no answer in time.
         """
         ...
 

@@ -4,10 +4,9 @@ SQL's packages are imported there too: they cost a start a third of a second.
 """
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,39 +16,52 @@ from runtime.usage.port import Account, Period, Sample, Step, UsageAwayError
 if TYPE_CHECKING:
     from runtime.usage.ledger import Ledger
 
-THREADS = 2
-"""Calls at one time: a count, and an account that somebody asks for."""
 CALL_SECONDS = 20.0
-"""Longest call, its wait for a thread included."""
+"""Longest call, its wait for those before it included."""
+CLOSE_SECONDS = 15.0
+"""Longest wait for the calls under way at the end; the database's own bounds are shorter."""
+MOST_ASKED = 16
+"""Most accounts that wait or are added up at one time."""
 
 T = TypeVar("T")
 
 
 class SqlUsage:
-    """A `Usage` in a database."""
+    """A `Usage` in a database. Counts and accounts have a thread each: who asks holds up no count."""
 
     def __init__(self, place: SqlPlace) -> None:
         self._place = place
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="usage")
+        self._counting = ThreadPoolExecutor(1, thread_name_prefix="usage-count")
+        self._telling = ThreadPoolExecutor(1, thread_name_prefix="usage-tell")
         self._opening = Lock()
         self._ledger: Ledger | None = None
+        self._asked = 0
 
     async def add(self, slot: int, samples: Sequence[Sample]) -> bool:
         """Add the count of a slot."""
-        return await self._call(lambda ledger: ledger.add(slot, samples))
+        return await self._call(self._counting, lambda ledger: ledger.add(slot, samples))
 
     async def account(self, period: Period, step: Step, endpoints: Collection[str] | None) -> Account:
         """What was used."""
-        return await self._call(lambda ledger: ledger.account(period, step, endpoints))
+        if self._asked >= MOST_ASKED:
+            raise UsageAwayError(f"{self._place}: {MOST_ASKED} accounts are being added up already")
+        self._asked += 1
+        try:
+            return await self._call(self._telling, lambda ledger: ledger.account(period, step, endpoints))
+        finally:
+            self._asked -= 1
 
     async def close(self) -> None:
-        """Wait for the calls under way, which have their bounds, and close."""
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
-        if self._ledger is not None:
-            await asyncio.to_thread(self._ledger.close)
+        """Wait for the calls under way, a while at most, and close."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                for threads in (self._counting, self._telling):
+                    await asyncio.to_thread(threads.shutdown, cancel_futures=True)
+                if self._ledger is not None:
+                    await asyncio.to_thread(self._ledger.close)
 
-    async def _call(self, act: Callable[["Ledger"], T]) -> T:
-        called = asyncio.get_running_loop().run_in_executor(self._threads, functools.partial(self._act, act))
+    async def _call(self, threads: ThreadPoolExecutor, act: Callable[["Ledger"], T]) -> T:
+        called = asyncio.get_running_loop().run_in_executor(threads, self._act, act)
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 return await called

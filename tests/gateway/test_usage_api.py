@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from support.gateway_stage import EMBED_ONLY, OWNER, Stage, gateway_stage, record
 
 from runtime.gateway.errors import MalformedRequestError
@@ -110,8 +111,10 @@ async def test_database_that_is_away_is_said(tmp_path: Path) -> None:
         open_usage(SqlitePlace(tmp_path / "blocked" / "platform.sqlite")) as usage,
         gateway_stage(tmp_path, record(), usage=usage) as stage,
     ):
-        answer = await ask(stage)
+        with capture_logs() as logs:
+            answer = await ask(stage)
 
+    assert "usage cannot be told" in [entry["event"] for entry in logs]
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "usage-unavailable")
     assert answer.headers["retry-after"] == "15"
     assert "sqlite" not in answer.text
@@ -165,6 +168,13 @@ def test_period_is_read_in_whole_hours(query: dict[str, str], since: str, until:
 
     assert period == Period(*(int(datetime.fromisoformat(each).timestamp()) for each in (since, until)))
     assert read == step
+
+
+def test_first_moment_of_a_month_is_in_it() -> None:
+    """The hour that has just begun is asked for."""
+    period, _ = read_asked({}, BEGIN)
+
+    assert period == Period(BEGIN, BEGIN + 3600)
 
 
 @pytest.mark.parametrize(

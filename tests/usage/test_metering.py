@@ -120,3 +120,42 @@ async def test_counting_goes_on_slot_by_slot(monkeypatch: pytest.MonkeyPatch) ->
     slots = [slot for slot, _ in written.added]
     assert len(slots) > 3
     assert slots == sorted(set(slots))
+
+
+async def test_nothing_is_counted_before_the_records_are_read() -> None:
+    """A slot has one count: of a program that knows nothing it would be an empty one."""
+    written = Written()
+    counting = Metering(MemoryQueue(), written, lambda: None, lambda: NOW, structlog.get_logger())
+
+    await counting.count()
+
+    assert written.added == []
+
+
+async def test_removed_endpoint_is_counted_until_its_last_replica_has_left() -> None:
+    """Its record goes first, and what waits is worked off."""
+    written, queue, hardware = Written(), MemoryQueue(), {"embed": "a10g.1"}
+    counting = Metering(queue, written, lambda: hardware, lambda: NOW, structlog.get_logger())
+    await queue.join("embed", "r1", "1")
+    await counting.count()
+    hardware.clear()
+    await counting.count()
+    await queue.leave("embed", "r1")
+    await counting.count()
+
+    embed = [Sample("embed", "a10g.1", 1, 1, 0)]
+    assert [samples for _, samples in written.added] == [embed, embed, []]
+    assert counting._last == {}
+
+
+async def test_fault_that_nobody_foresaw_ends_no_program() -> None:
+    """The requests that it serves are worth more; its log has the whole of it."""
+
+    class Broken(Written):
+        async def add(self, slot: int, samples: Sequence[Sample]) -> bool:
+            raise KeyError(slot, samples)
+
+    with capture_logs() as logs:
+        await metering_of(Broken(), MemoryQueue(), embed="cpu").count()
+
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("usage is not counted", "error")]

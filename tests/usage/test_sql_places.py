@@ -41,6 +41,8 @@ def test_place_is_read(text: str, place: SqlPlace) -> None:
         ("postgresql://db/own", "lacks user, host or database"),
         ("postgresql://me@db", "lacks user, host or database"),
         ("postgresql://me@db:port/own", "the port of postgresql:// is none"),
+        ("postgresql://[::1/own", "it is no address"),
+        ("postgresql://me:hunter2\u2100@db/own", "it is no address"),
         ("postgresql://me@db/own?sslmode=yes", "sslmode=yes is none. Give one of disable, allow"),
         ("postgresql://me@db/own?sslcert=a", "sslcert: no option"),
     ],

@@ -80,3 +80,39 @@ def test_start_of_a_program_pays_nothing_for_sql() -> None:
     )
 
     assert done.stdout.strip() == "False"
+
+
+async def test_only_so_many_accounts_are_added_up_at_one_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next is refused at once, and counts go on beside them."""
+    goes_on = threading.Event()
+    monkeypatch.setattr(store, "MOST_ASKED", 2)
+    monkeypatch.setattr(Ledger, "account", lambda *_: goes_on.wait(10))
+    async with open_usage(SqlitePlace(tmp_path / "platform.sqlite")) as usage:
+        assert usage is not None
+        asked = [asyncio.create_task(usage.account(ALL, "total", None)) for _ in range(2)]
+        await asyncio.sleep(0)
+
+        with pytest.raises(UsageAwayError, match="2 accounts are being added up"):
+            await usage.account(ALL, "total", None)
+        counted = await usage.add(1, [])
+        goes_on.set()
+        await asyncio.gather(*asked)
+
+    assert counted
+
+
+async def test_end_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that has been told to leave does."""
+    goes_on = threading.Event()
+    monkeypatch.setattr(store, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(Ledger, "add", lambda *_: goes_on.wait(10))
+    usage = SqlUsage(SqlitePlace(tmp_path / "platform.sqlite"))
+    counting = asyncio.create_task(usage.add(1, []))
+    await asyncio.sleep(0.05)
+
+    async with asyncio.timeout(2):
+        await usage.close()
+    goes_on.set()
+    await counting

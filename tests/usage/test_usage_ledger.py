@@ -1,5 +1,6 @@
 """One contract for SQLite and PostgreSQL: each slot counts once, hours add up, nothing is half written."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -270,4 +271,50 @@ def test_server_that_went_and_came_is_spoken_to_again(postgres: PostgresServer, 
 
     assert ledger.add(SLOT + 1, [sample()])
     assert ledger.account(ALL, "total", None).metered_seconds == 30
+    ledger.close()
+
+
+def test_large_account_needs_no_folder(tmp_path: Path) -> None:
+    """A pod may write to its disk alone; SQLite sorts such an account in a temporary file unless told otherwise."""
+    ledger = Ledger.open(SqlitePlace(tmp_path / "platform.sqlite"))
+    with ledger._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA temp_store").scalar() == 2  # MEMORY
+    ledger.close()
+
+
+def test_account_holds_up_no_count(tmp_path: Path) -> None:
+    """A transaction that reads goes on beside one that writes."""
+    ledger = Ledger.open(SqlitePlace(tmp_path / "platform.sqlite"))
+    ledger.add(SLOT, [sample()])
+    reading = ledger._engine.connect().execution_options(**ledger_module._READING)
+    before = reading.execute(sa.select(sa.func.count()).select_from(SLOTS)).scalar()
+
+    assert ledger.add(SLOT + 1, [sample()])
+    assert (before, reading.execute(sa.select(sa.func.count()).select_from(SLOTS)).scalar()) == (1, 1)
+    reading.close()
+    ledger.close()
+
+
+def test_password_that_is_no_text_is_a_fault_of_the_store(tmp_path: Path) -> None:
+    """It ends no program, and stands in no message."""
+    password = tmp_path / "password"
+    password.write_bytes(b"\xff\xfehunter2")
+
+    with pytest.raises(UsageAwayError) as refused:
+        Ledger.open(PostgresPlace("me", "127.0.0.1", 9, "own", None, password))
+
+    assert "hunter2" not in str(refused.value)
+
+
+def test_per_cent_in_the_folder_of_migrations_is_a_letter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever checks the project out may name its folder so."""
+    folder = tmp_path / "50%off"
+    shutil.copytree(ledger_module.MIGRATIONS, folder)
+    monkeypatch.setattr(ledger_module, "MIGRATIONS", folder)
+
+    ledger = Ledger.open(SqlitePlace(tmp_path / "platform.sqlite"))
+
+    assert ledger.add(SLOT, [])
     ledger.close()
