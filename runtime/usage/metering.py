@@ -1,7 +1,7 @@
 """Counting replicas, slot by slot: what the queue knows of them, written to the usage store."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -38,6 +38,7 @@ class Metering:
 
     async def follow(self) -> None:
         """Count for ever, early in each slot."""
+        await self._tried(self._usage.open())
         while True:
             await asyncio.sleep(SLOT_SECONDS - self._clock() % SLOT_SECONDS)
             await self.count()
@@ -47,8 +48,11 @@ class Metering:
         hardware = self._hardware()
         if hardware is None:  # another program may know, and a slot has one count
             return
+        await self._tried(self._count({**self._last, **hardware}))
+
+    async def _tried(self, act: Awaitable[None]) -> None:
         try:
-            await self._count({**self._last, **hardware})
+            await act
         except (UsageAwayError, QueueError, TimeoutError) as exc:
             self._tell_away(str(exc) or type(exc).__name__)
         except Exception:  # noqa: BLE001 - the edge of a count: logged, and the next one comes

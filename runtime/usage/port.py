@@ -75,6 +75,14 @@ class Account:
 class Usage(Protocol):
     """The store of usage."""
 
+    async def open(self) -> None:
+        """Get ready for what comes, which it does by itself otherwise: with little CPU that takes longer than a slot.
+
+        Raises:
+            UsageAwayError: the store is away.
+        """
+        ...
+
     async def add(self, slot: int, samples: Sequence[Sample]) -> bool:
         """Add the count of one slot (seconds since the epoch through `SLOT_SECONDS`); False where it has one.
 

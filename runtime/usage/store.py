@@ -1,4 +1,4 @@
-"""The usage store of a program: `Ledger` in threads of its own, opened when it is first needed.
+"""The usage store of a program: `Ledger` in threads of its own, opened beside what else its program does.
 
 SQL's packages are imported there too: they cost a start a third of a second.
 """
@@ -36,6 +36,10 @@ class SqlUsage:
         self._opening = Lock()
         self._ledger: Ledger | None = None
         self._asked = 0
+
+    async def open(self) -> None:
+        """Import what SQL takes, connect, and bring the tables up to date."""
+        await self._call(self._counting, lambda _: None)
 
     async def add(self, slot: int, samples: Sequence[Sample]) -> bool:
         """Add the count of a slot."""

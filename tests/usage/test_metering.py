@@ -24,6 +24,11 @@ class Written:
     def __init__(self) -> None:
         self.added: list[tuple[int, list[Sample]]] = []
         self.is_away = False
+        self.is_open = False
+
+    async def open(self) -> None:
+        """Remember."""
+        self.is_open = True
 
     async def add(self, slot: int, samples: Sequence[Sample]) -> bool:
         """Remember."""
@@ -118,6 +123,7 @@ async def test_counting_goes_on_slot_by_slot(monkeypatch: pytest.MonkeyPatch) ->
             await counting.follow()
 
     slots = [slot for slot, _ in written.added]
+    assert written.is_open
     assert len(slots) > 3
     assert slots == sorted(set(slots))
 
