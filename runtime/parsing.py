@@ -62,9 +62,9 @@ def read_place(given: Mapping[str, str], name: str, default: Path) -> Place:
 
 
 def read_sql(given: Mapping[str, str], default: Path | None) -> SqlPlace | None:
-    """Where the platform keeps what is its own; a file unless given, and nowhere without one."""
+    """Where the platform keeps what is its own; a file unless given, and nowhere without one or in a pod."""
     if "MOORAGE_SQL" not in given:
-        return None if default is None else SqlitePlace(default)
+        return None if default is None or "MOORAGE_NAMESPACE" in given else SqlitePlace(default)
     password = given.get("MOORAGE_SQL_PASSWORD_FILE")
     try:
         return parse_sql_place(given["MOORAGE_SQL"], None if password is None else Path(password))

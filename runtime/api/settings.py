@@ -62,7 +62,7 @@ class Settings:
             tokens=Path(given["MOORAGE_TOKENS"]) if "MOORAGE_TOKENS" in given else places.tokens,
             queue_url=read_queue_url(given),
             objects=read_place(given, "MOORAGE_OBJECTS", places.objects),
-            sql=read_sql(given, None if "MOORAGE_NAMESPACE" in given else places.sql),
+            sql=read_sql(given, places.sql),
             host=given.get("MOORAGE_HOST", "127.0.0.1"),
             port=port,
             domain=domain,

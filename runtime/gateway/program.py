@@ -51,7 +51,7 @@ async def run(
         async with (
             open_objects(settings.objects, settings.queue_url) as objects,
             _forwarding(settings.api_url, log) as forwarding,
-            open_usage(settings.sql if settings.api_url is None else None) as usage,
+            open_usage(settings.sql) as usage,
         ):
             gateway = assemble(
                 queue,

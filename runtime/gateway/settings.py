@@ -48,7 +48,7 @@ class Settings:
     """`MOORAGE_API_URL`: the platform API to which `/v1` is passed on; absent: it is served here."""
     sql: SqlPlace | None
     """`MOORAGE_SQL`, `MOORAGE_SQL_PASSWORD_FILE`: where usage is kept; absent: a file below `state`, with
-    `namespace` nowhere. With `api_url` it is the API's."""
+    `namespace` nowhere. With `api_url` nowhere: it is the API's."""
     public_url: str
     """`MOORAGE_PUBLIC_URL`: address for clients that send no usable Host; of the domain or `port` unless given."""
     grace_seconds: float
@@ -73,6 +73,7 @@ class Settings:
         queue_url = read_queue_url(given)
         places = Places(Path(given.get("MOORAGE_STATE", ".moorage")))
         port, domain = read_port(given, "MOORAGE_PORT", 8484), read_domain(given, "MOORAGE_DOMAIN")
+        sql = read_sql(given, places.sql)
         return cls(
             state=places.state,
             namespace=given.get("MOORAGE_NAMESPACE"),
@@ -85,7 +86,7 @@ class Settings:
             inner_port=read_port(given, "MOORAGE_INNER_PORT", 0),
             inner_host=given.get("MOORAGE_INNER_HOST"),
             api_url=read_url(given, "MOORAGE_API_URL"),
-            sql=read_sql(given, _own_sql(given, places)),
+            sql=None if "MOORAGE_API_URL" in given else sql,
             public_url=read_url(given, "MOORAGE_PUBLIC_URL")
             or (f"https://api.{domain}" if domain else f"http://127.0.0.1:{port}"),
             grace_seconds=read_number(given, "MOORAGE_GRACE_SECONDS", 30),
@@ -103,7 +104,3 @@ class Settings:
     def port_ingress(self) -> Ingress:
         """What clients of `port` may see. Only on one machine is one port public and all."""
         return "all" if self.all_port is None and self.domain is None else "public"
-
-
-def _own_sql(given: Mapping[str, str], places: Places) -> Path | None:
-    return None if {"MOORAGE_API_URL", "MOORAGE_NAMESPACE"} & set(given) else places.sql

@@ -114,5 +114,8 @@ async def test_end_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.Mo
 
     async with asyncio.timeout(2):
         await usage.close()
+    was_under_way = not counting.done()
     goes_on.set()
     await counting
+
+    assert was_under_way
