@@ -19,7 +19,7 @@ from infra.plan.manifests.parts import (
     variable_from_secret,
     variables,
 )
-from infra.plan.manifests.sql import with_sql
+from infra.plan.manifests.sql import NO_SQL, SqlParts, sql_parts
 from infra.plan.values import ApiPlan, GatewayPlan, Plan
 from runtime.wire.cluster import ALL_PORT, API_PORT, INNER_PORT, LABEL_RECORD, PUBLIC_PORT, RECORD_KEY
 
@@ -48,10 +48,11 @@ def gateway_deployment(plan: Plan) -> Manifest:
 def api_deployment(plan: Plan, place: Any = None) -> Manifest:
     """The platform API's pods; `place` is of the database in which they keep usage, where the plan has one."""
     api = plan.api
-    spec = {"replicas": api.replicas, **_deployment_spec(API, plan, _api_container(api), STOP_SECONDS * 2)}
+    sql = sql_parts(api.sql, place)
+    spec = _deployment_spec(API, plan, _api_container(api, sql), STOP_SECONDS * 2, sql)
     return {
         "metadata": metadata(API, api.namespace, labels_of(API)),
-        "spec": with_sql(spec, api.sql, place),
+        "spec": {"replicas": api.replicas, **spec},
     }
 
 
@@ -146,18 +147,20 @@ def _service(component: str, namespace: str, ports: dict[str, int]) -> Manifest:
     }
 
 
-def _deployment_spec(component: str, plan: Plan, container: Manifest, grace_seconds: int) -> Manifest:
+def _deployment_spec(
+    component: str, plan: Plan, container: Manifest, grace_seconds: int, sql: SqlParts = NO_SQL
+) -> Manifest:
     labels = labels_of(component)
     return {
         "revisionHistoryLimit": 2,
         "selector": {"matchLabels": labels},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        "strategy": dict(sql.strategy),
         "template": {
             "metadata": {"labels": labels},
             "spec": {
                 "containers": [container],
                 "enableServiceLinks": False,
-                "securityContext": dict(POD_RESTRICTED),
+                "securityContext": {**POD_RESTRICTED, **sql.security},
                 "serviceAccountName": component,
                 "terminationGracePeriodSeconds": grace_seconds,
                 "tolerations": lost_node_tolerations(),
@@ -165,6 +168,7 @@ def _deployment_spec(component: str, plan: Plan, container: Manifest, grace_seco
                 "volumes": [
                     {"name": "state", "emptyDir": {"sizeLimit": "1Gi"}},
                     {"name": "tokens", "secret": _TOKENS},
+                    *sql.volumes,
                 ],
                 **pull_secrets(plan.pull_secrets),
             },
@@ -200,20 +204,23 @@ def _gateway_container(gateway: GatewayPlan) -> Manifest:
     }
 
 
-def _api_container(api: ApiPlan) -> Manifest:
+def _api_container(api: ApiPlan, sql: SqlParts) -> Manifest:
     told = (*api.environment, ("MOORAGE_PORT", str(API_PORT)), ("MOORAGE_STATE", "/state"))
+    container = _container(API, api.image, {"http": API_PORT})
     return {
-        **_container(API, api.image, {"http": API_PORT}),
+        **container,
         "env": [
             *variables(told),
             variable_from_secret("MOORAGE_QUEUE_URL", "queue", "api-url"),
             *object_keys(api.objects_secret),
+            *sql.variables,
         ],
         "lifecycle": {"preStop": {"sleep": {"seconds": LEAVE_SECONDS}}},
         "livenessProbe": http_probe("/healthz", API_PORT, period=10, failures=6, seconds=5),
         "readinessProbe": http_probe("/healthz", API_PORT, period=2, failures=2),
         "resources": own_resources_of(api.size),
         "startupProbe": http_probe("/healthz", API_PORT, period=1, failures=120),
+        "volumeMounts": [*container["volumeMounts"], *sql.mounts],
     }
 
 

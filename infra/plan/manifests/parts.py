@@ -32,6 +32,11 @@ POD_RESTRICTED: Mapping[str, Any] = {
     "runAsUser": USER,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
+ROLLING: Mapping[str, Any] = {
+    "type": "RollingUpdate",
+    "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+}
+"""No pod goes before its successor is ready."""
 
 
 def labels_of(component: str, endpoint: str | None = None) -> dict[str, str]:

@@ -4,6 +4,7 @@ from infra.plan.manifests.gateway import WATCHED
 from infra.plan.manifests.parts import (
     POD_RESTRICTED,
     RESTRICTED,
+    ROLLING,
     Manifest,
     http_probe,
     labels_of,
@@ -32,7 +33,7 @@ def deployment(plan: Plan) -> Manifest:
             "replicas": scaler.replicas,
             "revisionHistoryLimit": 2,
             "selector": {"matchLabels": labels},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "strategy": dict(ROLLING),
             "template": {
                 "metadata": {"labels": labels},
                 "spec": {

@@ -1,9 +1,11 @@
 """Manifests of where the platform API keeps usage: a disk for SQLite, or the login of a managed PostgreSQL."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from infra.plan.manifests.access import PASSWORD_KEY, external_password
-from infra.plan.manifests.parts import USER, Manifest, labels_of, metadata
+from infra.plan.manifests.parts import ROLLING, USER, Manifest, labels_of, metadata
 from infra.plan.values import ApiPlan, Postgres, SqliteDisk
 
 API = "api"
@@ -14,6 +16,28 @@ DISK_PATH, LOGIN_PATH = "/sql", "/sql-login"
 SQLITE_PLACE = f"sqlite:///{DISK_PATH}/platform.sqlite"
 PLACE, PASSWORD_FILE = "MOORAGE_SQL", "MOORAGE_SQL_PASSWORD_FILE"
 """Settings of `runtime.api`."""
+_LOGIN_FILE: Manifest = {
+    "defaultMode": 288,  # 0440
+    "items": [{"key": PASSWORD_KEY, "path": PASSWORD_KEY}],
+    "secretName": LOGIN,
+}
+_OWNED: Mapping[str, Any] = {"fsGroup": USER, "fsGroupChangePolicy": "OnRootMismatch"}
+"""Volumes belong to the platform's own user."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlParts:
+    """What a Deployment has of where its pods keep usage."""
+
+    variables: tuple[Manifest, ...] = ()
+    mounts: tuple[Manifest, ...] = ()
+    volumes: tuple[Manifest, ...] = ()
+    security: Mapping[str, Any] = field(default_factory=dict)
+    """Of the pod."""
+    strategy: Mapping[str, Any] = field(default_factory=lambda: ROLLING)
+
+
+NO_SQL = SqlParts()
 
 
 def claim(api: ApiPlan, disk: SqliteDisk) -> Manifest:
@@ -46,48 +70,32 @@ def database_place(database: Postgres, endpoint: str) -> str:
     return f"postgresql://{database.user}@{endpoint}/{database.database}?sslmode=require"
 
 
-def with_sql(spec: Manifest, sql: SqliteDisk | Postgres | None, place: Any) -> Manifest:
-    """The spec of the API's Deployment, with what it keeps usage in.
+def sql_parts(sql: SqliteDisk | Postgres | None, place: Any) -> SqlParts:
+    """What the API's Deployment has of where usage is kept.
 
     Args:
-        spec: of a Deployment with one container.
-        sql: where usage is kept; None changes nothing.
+        sql: where that is; None is nowhere.
         place: of a database (`database_place`), which is known once that is made; else None.
     """
     if sql is None:
-        return spec
+        return NO_SQL
     if isinstance(sql, Postgres):
-        told = [(PLACE, place), (PASSWORD_FILE, f"{LOGIN_PATH}/{PASSWORD_KEY}")]
-        items = [{"key": PASSWORD_KEY, "path": PASSWORD_KEY}]
-        # 0440. A whole folder is mounted, for a file mounted by itself never changes.
-        source = {"secret": {"defaultMode": 288, "items": items, "secretName": LOGIN}}
-        return _mounted(spec, "sql-login", source, {"mountPath": LOGIN_PATH, "readOnly": True}, told)
-    source = {"persistentVolumeClaim": {"claimName": CLAIM}}
-    kept = _mounted(spec, "sql", source, {"mountPath": DISK_PATH}, [(PLACE, SQLITE_PLACE)])
-    # The one that goes lets the disk go before the next one comes.
-    return {**kept, "strategy": {"type": "Recreate"}}
+        return SqlParts(
+            variables=(_variable(PLACE, place), _variable(PASSWORD_FILE, f"{LOGIN_PATH}/{PASSWORD_KEY}")),
+            # A whole folder is mounted, for a file mounted by itself never changes.
+            mounts=({"name": "sql-login", "mountPath": LOGIN_PATH, "readOnly": True},),
+            volumes=({"name": "sql-login", "secret": _LOGIN_FILE},),
+            security=_OWNED,
+        )
+    return SqlParts(
+        variables=(_variable(PLACE, SQLITE_PLACE),),
+        mounts=({"name": "sql", "mountPath": DISK_PATH},),
+        volumes=({"name": "sql", "persistentVolumeClaim": {"claimName": CLAIM}},),
+        security=_OWNED,
+        # The one that goes lets the disk go before the next one comes.
+        strategy={"type": "Recreate"},
+    )
 
 
-def _mounted(
-    spec: Manifest, name: str, source: Manifest, mount: Manifest, told: list[tuple[str, Any]]
-) -> Manifest:
-    """The spec with one volume more, which belongs to the platform's own user, and with its settings."""
-    template = spec["template"]
-    pod = template["spec"]
-    (container,) = pod["containers"]
-    mounting = {
-        **container,
-        "env": [*container["env"], *({"name": key, "value": value} for key, value in told)],
-        "volumeMounts": [*container["volumeMounts"], {"name": name, **mount}],
-    }
-    whole = {
-        **pod,
-        "containers": [mounting],
-        "securityContext": {
-            **pod["securityContext"],
-            "fsGroup": USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-        },
-        "volumes": [*pod["volumes"], {"name": name, **source}],
-    }
-    return {**spec, "template": {**template, "spec": whole}}
+def _variable(name: str, value: Any) -> Manifest:
+    return {"name": name, "value": value}
