@@ -70,7 +70,7 @@ def plan_platform(specs: Specs, stack: Stack, name: str) -> Plan:
         api=_api(stack, image, account.database if account else None),
         scaler=ScalerPlan(
             namespace=stack.namespace,
-            endpoint_namespaces=endpoint_namespaces(stack),
+            endpoint_namespaces=stack.endpoint_namespaces,
             image=image,
             size=SCALER_SIZE,
             replicas=2,
@@ -90,13 +90,8 @@ def plan_platform(specs: Specs, stack: Stack, name: str) -> Plan:
     )
 
 
-def endpoint_namespaces(stack: Stack) -> tuple[str, str]:
-    """Where endpoints live: those with `security: baseline`, then `restricted`."""
-    return f"{stack.namespace}-baseline", f"{stack.namespace}-restricted"
-
-
 def _namespaces(stack: Stack) -> tuple[NamespacePlan, ...]:
-    baseline, restricted = endpoint_namespaces(stack)
+    baseline, restricted = stack.endpoint_namespaces
     labels = () if stack.aws is None else tuple(sorted(READINESS_LABELS.items()))
     return (
         NamespacePlan(stack.namespace, "restricted", is_platform=True, labels=labels),
@@ -108,7 +103,7 @@ def _namespaces(stack: Stack) -> tuple[NamespacePlan, ...]:
 def _network(stack: Stack) -> NetworkPlan:
     return NetworkPlan(
         platform=stack.namespace,
-        endpoint_namespaces=endpoint_namespaces(stack),
+        endpoint_namespaces=stack.endpoint_namespaces,
         private_cidrs=tuple(sorted(stack.network.private_cidrs)),
         scraper_namespace=stack.network.scraper_namespace,
         keda_namespace=stack.network.keda_namespace if stack.scaler == "keda" else None,

@@ -326,6 +326,11 @@ class Stack(Part):
     """Whether what holds data is protected from being deleted by a later `pulumi up`."""
 
     @property
+    def endpoint_namespaces(self) -> tuple[str, str]:
+        """Where endpoints live: those with `security: baseline`, then `restricted`."""
+        return f"{self.namespace}-baseline", f"{self.namespace}-restricted"
+
+    @property
     def scheme(self) -> Literal["http", "https"]:
         """How clients speak to it."""
         return "https" if self.ingress.tls is not None or self.aws is not None else "http"

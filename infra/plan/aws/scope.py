@@ -86,7 +86,7 @@ def scope_of(stack: Stack, aws: Aws, name: str) -> Scope:
         cluster=f"{PREFIX}-{name}" if existing is None else existing.name,
         domain=stack.domain,
         namespace=stack.namespace,
-        endpoint_namespaces=(f"{stack.namespace}-baseline", f"{stack.namespace}-restricted"),
+        endpoint_namespaces=stack.endpoint_namespaces,
         tags=dict(sorted({**aws.tags, **own}.items())),
         is_protected=stack.protect,
     )
