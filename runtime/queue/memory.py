@@ -213,11 +213,12 @@ class MemoryQueue:
         """See `Queue.join`."""
         now, at = self._clock(), self._at(endpoint)
         at.forget_ends(now)
+        is_retired = replica in at.replicas and at.replicas[replica].state is ReplicaState.RETIRED
         at.forget_replica(replica, now)
         held, _ = at.lost.pop(replica, (None, now))
         at.replicas[replica] = ReplicaView(
             id=replica,
-            state=ReplicaState.STARTING,
+            state=ReplicaState.RETIRED if is_retired else ReplicaState.STARTING,
             revision=revision,
             joined_at=now,
             ready_at=None,

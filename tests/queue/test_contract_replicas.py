@@ -245,6 +245,20 @@ async def test_retired_replica_stays_so_whatever_it_reports(stage: Stage, state:
     assert (await stage.replica()).state is ReplicaState.RETIRED
 
 
+async def test_retired_replica_stays_so_when_its_worker_starts_anew(stage: Stage) -> None:
+    """Its number may be lowered already, and what it took now would run in a pod that is being deleted."""
+    await stage.enqueue()
+    await stage.ready("r1")
+    await stage.queue.retire(stage.endpoint, ["r1"])
+
+    held = await stage.queue.join(stage.endpoint, "r1", "rev-1")
+    await beat(stage, ReplicaState.READY)
+
+    assert held is None
+    assert (await stage.replica()).state is ReplicaState.RETIRED
+    assert await stage.try_take() is None
+
+
 async def test_busy_replica_is_not_retired(stage: Stage) -> None:
     """Only those that may go come back; a starting one may, an unknown one is nobody."""
     await stage.enqueue()

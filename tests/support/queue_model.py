@@ -346,9 +346,12 @@ class PlainQueue:
 
     def join(self, replica: str, revision: str) -> str | None:
         """See the port."""
+        before = self.machines.get(replica)
         self.lose(replica)
         held, at = self.lost.pop(replica, (None, self.now))
         self.machines[replica] = Machine(revision, self.now, self.now)
+        if before is not None and before.state is ReplicaState.RETIRED:
+            self.machines[replica].state = ReplicaState.RETIRED
         if held is None or at <= self.now - RESULT_SECONDS:
             return None
         item = self.item(held)

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
--- Add a replica as starting; what its former worker still held goes back.
+-- Add a replica as starting, or as retired if it is; what its former worker still held goes back.
 local replica, revision = unpack(ARGV)
 local key = replica_key(replica)
-local held = redis.call('HGET', key, 'request')
+local found = redis.call('HMGET', key, 'state', 'request')
+local state, held = found[1] == 'retired' and 'retired' or 'starting', found[2]
 redis.call('UNLINK', key)
-redis.call('HSET', key, 'state', 'starting', 'revision', revision, 'joined', text(now), 'request', '', 'detail', '')
+redis.call('HSET', key, 'state', state, 'revision', revision, 'joined', text(now), 'request', '', 'detail', '')
 redis.call('ZADD', BEATS, text(now), replica)
 if not held or held == '' then
   return false
