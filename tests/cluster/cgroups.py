@@ -1,4 +1,4 @@
-"""Control groups of the nodes' pods, one tree a node in every hierarchy of the machine."""
+"""Control groups of the nodes' pods: one tree a node, in every hierarchy of version 1 or in the one of version 2."""
 
 import asyncio
 import time
@@ -11,14 +11,17 @@ from cluster.topology import MARK
 MOUNTS = Path("/proc/self/mountinfo")
 REMOVE_SECONDS = 10.0
 POLL_SECONDS = 0.1
-VERSION_1 = ("cgroup",)
-EVERY_VERSION = ("cgroup", "cgroup2")
+VERSION_1, VERSION_2 = ("cgroup",), ("cgroup2",)
+EVERY_VERSION = (*VERSION_1, *VERSION_2)
 """Whoever makes groups for a container makes them in an empty hierarchy of version 2 as well."""
+NEEDED = frozenset({"cpu", "memory", "pids"})
+"""Controllers without which a kubelet does not start."""
+HANDED_DOWN = "cgroup.subtree_control"
 INHERITED = ("cpuset.cpus", "cpuset.mems")
-"""Files of cpuset that are empty in a new group, which then takes no process."""
+"""Files of cpuset that are empty in a new group of version 1, which then takes no process."""
 
 
-def hierarchies(mounts: str, kinds: Collection[str] = VERSION_1) -> list[Path]:
+def hierarchies(mounts: str, kinds: Collection[str]) -> list[Path]:
     """Where hierarchies of these kinds are mounted, from the text of a mountinfo."""
     found = []
     for line in mounts.splitlines():
@@ -28,18 +31,24 @@ def hierarchies(mounts: str, kinds: Collection[str] = VERSION_1) -> list[Path]:
     return found
 
 
+def tops(mounts: str) -> list[Path]:
+    """Where nodes have their groups: hierarchies of version 1, else the one of version 2 with all controllers."""
+    unified = hierarchies(mounts, VERSION_2)
+    return hierarchies(mounts, VERSION_1) or [top for top in unified if NEEDED.issubset(_controllers(top))]
+
+
 def make(name: str) -> None:
-    """A group at the top of every hierarchy.
+    """A group at the top of every hierarchy that limits pods.
 
     Raises:
-        ClusterError: the machine has no control groups of version 1.
+        ClusterError: the machine does not let us.
     """
-    tops = hierarchies(MOUNTS.read_text())
-    if not tops:
-        raise ClusterError("The nodes need control groups of version 1 (/sys/fs/cgroup/memory and others).")
-    for top in tops:
+    for top in tops(MOUNTS.read_text()):
         group = top / name
         group.mkdir(exist_ok=True)
+        if (top / HANDED_DOWN).is_file():
+            _hand_down(top)
+            continue
         for file in INHERITED:
             if (group / file).is_file():
                 (group / file).write_text((top / file).read_text())
@@ -63,6 +72,22 @@ def present() -> list[Path]:
     return [
         group for top in hierarchies(MOUNTS.read_text(), EVERY_VERSION) for group in top.glob(f"{MARK}-*")
     ]
+
+
+def _hand_down(top: Path) -> None:
+    """Let groups below have all controllers; most are handed down already where systemd runs."""
+    missing = sorted(set(_controllers(top)).difference(_controllers(top, HANDED_DOWN)))
+    try:
+        (top / HANDED_DOWN).write_text(" ".join(f"+{controller}" for controller in missing))
+    except OSError as error:
+        raise ClusterError(
+            f"{top / HANDED_DOWN} does not take {', '.join(missing)}: {error.strerror}. It is so in containers, "
+            "whose processes are in the top group itself: be on the machine, or name a cluster of yours: E2E_CONTEXT=name"
+        ) from error
+
+
+def _controllers(top: Path, file: str = "cgroup.controllers") -> list[str]:
+    return (top / file).read_text().split()
 
 
 def _remove_everywhere(name: str) -> Path | None:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from cluster.cgroups import MOUNTS, hierarchies
+from cluster.cgroups import MOUNTS, NEEDED, tops
 from cluster.containers import PLUGINS
 from cluster.errors import ClusterError
 from cluster.places import CACHE_SETTING
@@ -54,8 +54,10 @@ def faults(user: int, missing: Collection[str], mounts: str, cache: Path) -> lis
         found.append("Only root may make namespaces. Be root, or name a cluster of yours: E2E_CONTEXT=name")
     if missing:
         found.append(f"Programs are missing. On Debian 12: apt-get install {' '.join(sorted(missing))}")
-    if not hierarchies(mounts):
-        found.append("Nodes need control groups of version 1, such as /sys/fs/cgroup/memory.")
+    if not tops(mounts):
+        found.append(
+            f"Nodes need control groups with the controllers {', '.join(sorted(NEEDED))}: /sys/fs/cgroup"
+        )
     if any(cache.is_relative_to(folder) for folder in HIDDEN):
         found.append(
             f"Nodes cannot see {cache}. Set {CACHE_SETTING} to a folder outside {', '.join(HIDDEN)}."
