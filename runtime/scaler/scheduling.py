@@ -98,7 +98,7 @@ def _from_scheduler(message: str) -> Cause:
     if any(word in low for word in _VOLUME):
         return Cause(Kind.VOLUME, f"cannot start: a volume is not to be had: {told}")
     if GPU.search(told):
-        return Cause(Kind.NO_GPU, f"no GPU: every one is in use ({told})")
+        return Cause(Kind.NO_GPU, f"no GPU: no node has enough of them free ({told})")
     return _no_node(message, told)
 
 

@@ -91,7 +91,7 @@ KARPENTER = (
             unscheduled(NO_GPU),
             (),
             Kind.NO_GPU,
-            "no GPU: every one is in use (0/5 nodes",
+            "no GPU: no node has enough of them free (0/5 nodes",
             id="all GPUs in use",
         ),
         pytest.param(
