@@ -12,9 +12,12 @@ from heapq import heappop, heappush
 
 from runtime.queue.memory_request import Request
 from runtime.queue.port import (
+    AWAY_SECONDS,
     HOLD_SECONDS,
+    LEAST_START_SECONDS,
     MAX_LEVEL,
     RESULT_SECONDS,
+    RETURN_SECONDS,
     SILENT_SECONDS,
     Answer,
     Bounds,
@@ -55,6 +58,9 @@ class Endpoint:
         """Forgotten replica to the request that its model may still run, and when it was forgotten."""
         self.holds: dict[str, float] = {}
         """Gateway to the moment until which its clients are known to wait."""
+        self.swept_at: float | None = None
+        self.patient_until = 0.0
+        """Nobody counts as silent before then."""
         self.needed: dict[int, float] = {}
         self.desired = 0
         self.ceiling: int | None = None
@@ -155,7 +161,11 @@ class Endpoint:
         caller = request.new.caller
         if caller is None or request.new.keeps_answer:
             return False
-        return self.holds.get(caller.gateway, now) <= now
+        return self.holds.get(caller.gateway, now) <= now and not self.is_patient(now)
+
+    def is_patient(self, now: float) -> bool:
+        """Whether the queue was away a short while ago, as after a sleep of the machine: nobody counts as silent yet."""
+        return now < self.patient_until
 
     def next_request(self, now: float) -> Request | None:
         """The first waiting request that somebody waits for; those before it are dropped."""
@@ -271,10 +281,14 @@ class Endpoint:
 
     def sweep(self, now: float) -> None:
         """Do all that only time brings about."""
+        if self.swept_at is not None and now - self.swept_at >= AWAY_SECONDS:
+            self.patient_until = now + RETURN_SECONDS
+        self.swept_at = now
         self.forget_ends(now)
         self.expire_waiting(now)
-        self.take_over(now)
-        self.forget_silent(now)
+        if not self.is_patient(now):
+            self.take_over(now)
+            self.forget_silent(now)
         self.holds = {gateway: until for gateway, until in self.holds.items() if until > now}
 
     def forget_ends(self, now: float) -> None:
@@ -347,7 +361,8 @@ class Endpoint:
             serving = sum(1 for other in self.replicas.values() if other.state in _SERVING)
             # One that takes another's place is not one more: while both serve there are more than are wanted.
             self.note_need(min(serving, self.desired), now)
-            self.start_seconds = average(self.start_seconds, now - replica.joined_at)
+            if now - replica.joined_at >= LEAST_START_SECONDS:
+                self.start_seconds = average(self.start_seconds, now - replica.joined_at)
         if self.waiting:
             self.wake()
 

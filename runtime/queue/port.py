@@ -25,6 +25,12 @@ HOLD_SECONDS = 6
 """How long an enqueued sync request is held before its gateway must say again that it is there."""
 SILENT_SECONDS = 15
 """How long a replica may stay silent before the queue forgets it."""
+AWAY_SECONDS = 4
+"""A queue that was not swept for so long was away itself, for scalers and idle workers have it swept each second."""
+RETURN_SECONDS = 6
+"""How long after that nobody counts as silent: gateways say every 1.5 s that they are there, workers every 4 s."""
+LEAST_START_SECONDS = 0.1
+"""A replica that is ready sooner was there before, and its worker has joined anew: it says nothing of starts."""
 MAX_LEVEL = 1000
 """Highest level that `EndpointView.needed` tells; a higher need counts as this one."""
 
@@ -341,7 +347,8 @@ class Queue(Protocol):
     async def sweep(self, endpoint: str) -> None:
         """Expire what waited too long, drop what waits for a silent gateway, take over expired leases.
 
-        Replicas that went silent are forgotten.
+        Replicas that went silent are forgotten. Where the queue itself was away (`AWAY_SECONDS`), nobody counts as
+        silent until all had the time to be heard again (`RETURN_SECONDS`). `take` and `enqueue` sweep too.
         """
         ...
 

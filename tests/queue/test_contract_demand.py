@@ -207,7 +207,7 @@ async def test_run_seconds_start_with_the_first_run(stage: Stage) -> None:
 async def test_start_seconds_run_from_join_to_first_readiness(stage: Stage) -> None:
     """A later recovery does not count."""
     await stage.queue.join(stage.endpoint, "r1", "rev-1")
-    await stage.pass_time(0.1)
+    await stage.pass_time(0.15)
     await stage.queue.beat(stage.endpoint, "r1", ReplicaState.READY)
     first = (await stage.view()).start_seconds or 0
     await stage.queue.beat(stage.endpoint, "r1", ReplicaState.STARTING)
@@ -215,6 +215,19 @@ async def test_start_seconds_run_from_join_to_first_readiness(stage: Stage) -> N
     await stage.queue.beat(stage.endpoint, "r1", ReplicaState.READY)
 
     assert 0.09 < first < 5
+    assert (await stage.view()).start_seconds == first
+
+
+async def test_replica_that_joins_anew_says_nothing_of_starts(stage: Stage) -> None:
+    """Its model was up all the while: it is ready in the moment it joins."""
+    await stage.queue.join(stage.endpoint, "r1", "rev-1")
+    await stage.pass_time(0.2)
+    await stage.queue.beat(stage.endpoint, "r1", ReplicaState.READY)
+    first = (await stage.view()).start_seconds or 0
+
+    await stage.ready("r1", "r2")
+
+    assert first > 0
     assert (await stage.view()).start_seconds == first
 
 

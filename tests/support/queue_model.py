@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtime.queue.port import (
+    AWAY_SECONDS,
     DEAD_SECONDS,
     HOLD_SECONDS,
+    LEAST_START_SECONDS,
     MAX_FAULTS,
     MAX_LEVEL,
     MAX_TAKES,
     RESULT_SECONDS,
+    RETURN_SECONDS,
     SILENT_SECONDS,
     TOLD_SECONDS,
     Allowance,
@@ -94,6 +97,8 @@ class PlainQueue:
     machines: dict[str, Machine] = field(default_factory=dict)
     lost: dict[str, tuple[str, float]] = field(default_factory=dict)
     held_until: dict[str, float] = field(default_factory=dict)
+    swept: float | None = None
+    patient_until: float = 0.0
     needed: dict[int, float] = field(default_factory=dict)
     averages: dict[str, float] = field(default_factory=dict)
     buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -164,7 +169,8 @@ class PlainQueue:
         """Whether its gateway is silent and its answer would go nowhere."""
         if item.is_kept or item.new.caller is None:
             return False
-        return self.held_until.get(item.new.caller.gateway, self.now) <= self.now
+        is_silent = self.held_until.get(item.new.caller.gateway, self.now) <= self.now
+        return is_silent and self.patient_until <= self.now
 
     def wait_again(self, item: Item, fault: str) -> RequestState:
         """Put a running one back."""
@@ -327,12 +333,17 @@ class PlainQueue:
                 self.drop(item)
 
     def pass_time(self) -> None:
-        """What only time brings about."""
+        """What only time brings about; less, where so much has passed that it was the queue which was away."""
+        if self.swept is not None and self.now - self.swept >= AWAY_SECONDS:
+            self.patient_until = self.now + RETURN_SECONDS
+        self.swept = self.now
         self.item("")
         for item in self.waiting():
             if item.until <= self.now:
                 waited = f"waited {self.now - item.since:.1f} s for a replica, longer than its queue_seconds"
                 self.end(item, RequestState.EXPIRED, waited)
+        if self.patient_until > self.now:
+            return
         for item in self.running():
             if item.lease <= self.now:
                 holder = self.machines.get(item.replica)
@@ -383,7 +394,8 @@ class PlainQueue:
         machine.idle = self.now if machine.request is None else None
         if machine.first_ready is None:
             machine.first_ready = self.now
-            self.learn("start", self.now - machine.joined)
+            if self.now - machine.joined >= LEAST_START_SECONDS:
+                self.learn("start", self.now - machine.joined)
             serving = {ReplicaState.READY, ReplicaState.BUSY}
             count = sum(each.state in serving for each in self.machines.values())
             self.mark(min(count, self.desired))

@@ -37,6 +37,9 @@ LASTS_LONG = pytest.mark.parametrize(
 )
 """For laws of several seconds: on a real server they are slow, on the test's clock they are not."""
 
+SWEEP_SECONDS = 2.0
+LONGEST_SECONDS = 120.0
+"""Longer times pass in one leap."""
 _numbers = count(1)
 
 
@@ -79,7 +82,17 @@ class Stage:
         self.endpoint = f"stage-{next(_numbers)}"
 
     async def pass_time(self, seconds: float) -> None:
-        """Return when so many seconds have passed on the queue's clock."""
+        """Return when so many seconds have passed on the queue's clock, with somebody who sweeps as a scaler does."""
+        if seconds > LONGEST_SECONDS:
+            return await self.let_pass(seconds)
+        end = (await self.view()).now + seconds
+        while (left := end - (await self.view()).now) >= 0:
+            await self.queue.sweep(self.endpoint)
+            await self.let_pass(min(left, SWEEP_SECONDS) + 0.001)
+        return None
+
+    async def let_pass(self, seconds: float) -> None:
+        """Return when so many seconds have passed on the queue's clock; nobody sweeps meanwhile."""
         end = (await self.view()).now + seconds
         if self.advance is not None:
             await self.advance(seconds)

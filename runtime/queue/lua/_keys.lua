@@ -7,7 +7,8 @@
 --   moorage:{endpoint}:holds          sorted set  gateway -> until when its waiting clients count as there, ms
 --   moorage:{endpoint}:beats          sorted set  replica -> when its worker was last heard, ms
 --   moorage:{endpoint}:needed         hash        level -> last moment that many replicas were needed, ms
---   moorage:{endpoint}:meta           hash        ticket, bytes, desired, ceiling, cause, run_ms, start_ms, wait_ms
+--   moorage:{endpoint}:meta           hash        ticket, bytes, desired, ceiling, cause, run_ms, start_ms, wait_ms,
+--                                                 swept, patient: last sweep, and until when nobody counts as silent
 --   moorage:{endpoint}:wake           list        one entry a wake-up; idle workers block on it
 --   moorage:{endpoint}:request:<id>   hash        head, body, ref, size, priority, score, caller, gateway, digest,
 --                                                 fingerprint, state, attempt, takes, faults, queue, patience,
@@ -102,13 +103,27 @@ local function forget_replica(id)
   end
 end
 
+-- A queue that was away heard nobody meanwhile: until all had the time to speak again, nobody counts as silent.
+local function note_sweep()
+  local swept = redis.call('HGET', META, 'swept')
+  if swept and now - swept >= AWAY_MS then
+    redis.call('HSET', META, 'patient', text(now + RETURN_MS))
+  end
+  redis.call('HSET', META, 'swept', text(now))
+end
+
+local function is_patient()
+  local until_ms = redis.call('HGET', META, 'patient')
+  return until_ms and tonumber(until_ms) > now
+end
+
 local function is_held(gateway)
   local until_ms = redis.call('ZSCORE', HOLDS, gateway)
   return until_ms and tonumber(until_ms) > now
 end
 
 local function is_abandoned(gateway)
-  return gateway ~= '' and not is_held(gateway)
+  return gateway ~= '' and not is_held(gateway) and not is_patient()
 end
 
 local function is_lease_of(id, attempt)
@@ -275,9 +290,12 @@ local function forget_silent_replicas()
 end
 
 local function sweep()
+  note_sweep()
   expire_waiting()
-  take_over_leases()
-  forget_silent_replicas()
+  if not is_patient() then
+    take_over_leases()
+    forget_silent_replicas()
+  end
   redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', text(now))
 end
 

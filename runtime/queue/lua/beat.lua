@@ -20,7 +20,9 @@ elseif state == 'ready' and (found[1] == 'starting' or found[1] == 'failing') th
   end
   if not found[2] then
     redis.call('HSET', key, 'ready', text(now))
-    moving_average('start_ms', now - found[3])
+    if now - found[3] >= LEAST_START_MS then
+      moving_average('start_ms', now - found[3])
+    end
     local serving = 0
     for _, id in ipairs(redis.call('ZRANGE', BEATS, 0, -1)) do
       local other = redis.call('HGET', replica_key(id), 'state')
