@@ -97,6 +97,15 @@ class Condition:
         while self.is_busy or self.is_taking:
             await self.wait_change()
 
+    async def pause(self, seconds: float) -> None:
+        """Return after so many seconds, or as soon as no request may be taken any more."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self.may_take:
+                    await self.wait_change()
+        except TimeoutError:
+            return
+
     async def wait_change(self) -> None:
         """Return at the next change."""
         await self._changed.wait()

@@ -1,6 +1,7 @@
 """Answers on their way to slow clients, while the replica that gave them serves the next request."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,9 @@ MOST_DELIVERIES = 8
 """Answers under way at one time; with more, the next answer waits for one of them."""
 DELIVERY_SECONDS = 900.0
 """Longest that one answer may be under way, in seconds: the client is too slow then, and is cut off."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Deliveries:
@@ -38,6 +42,8 @@ class Deliveries:
                 await delivery
         except TimeoutError:
             return
+        except Exception:  # noqa: BLE001 - the edge of a task; another one would end the worker
+            _log.exception("an answer could not be handed over")
         finally:
             self._room.release()
 

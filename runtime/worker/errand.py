@@ -23,6 +23,11 @@ from runtime.worker.settings import WorkerSettings
 RETRY_SECONDS = 0.2
 SETTLE_SECONDS = 60.0
 """How long the end of a request is reported again while the queue is away, in seconds."""
+HAND_OVER_SECONDS = 5.0
+"""How long the replica waits until a small answer has left; then it goes on, and the answer leaves beside."""
+FORGET_SECONDS = 2.0
+"""Longest that the removal of a body may keep the replica from its next request."""
+MOST_STORE_PAUSE_SECONDS = 60.0
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -155,7 +160,7 @@ class Errand:
         body = b"".join([chunk async for chunk in read_chunks(response)])
         if self.taken.keeps_answer:
             return Answer(head, body)
-        await self._send(head, body)
+        await self._hand_over(head, body)
         return None
 
     async def _answer_in_pieces(self, head: AnswerHead, response: Connection) -> Answer | None:
@@ -204,6 +209,11 @@ class Errand:
         if self.taken.caller is not None and not self._is_fenced:
             await Recipient(self.connections, self.taken).send(head, body)
 
+    async def _hand_over(self, head: AnswerHead, body: bytes) -> None:
+        """Send a small answer. A gateway whose machine is gone takes minutes to be known as gone: not the replica's."""
+        delivery = await self.deliveries.start(self._send(head, body))
+        await asyncio.wait({delivery}, timeout=HAND_OVER_SECONDS)
+
     async def _end_overdue(self) -> None:
         why = f"it ran longer than its request_seconds ({self.settings.request_seconds:g} s); the model is restarted"
         self.condition.want_restart(
@@ -233,6 +243,8 @@ class Errand:
         if self._is_answering:
             await self._settle_failed(503, "store-unavailable", "the object store could not be reached")
             return
+        # Else a store that refuses at once would use up the takes of all that waits within a second.
+        await self.condition.pause(min(MOST_STORE_PAUSE_SECONDS, 2.0**self.taken.attempt))
         await self._settle(
             lambda: self.queue.give_back(
                 self.settings.endpoint, self.taken.id, self.taken.attempt, fault=None
@@ -249,7 +261,7 @@ class Errand:
 
     async def _send_error(self, status: int, code: str, why: str) -> None:
         error = {"error": {"code": code, "message": why, "request_id": self.taken.id}}
-        await self._send(
+        await self._hand_over(
             AnswerHead(status, (("content-type", "application/json"),)), json.dumps(error).encode()
         )
 
@@ -272,8 +284,10 @@ class Errand:
 
     async def _forget_body(self) -> None:
         if self.taken.body_ref is not None:
-            with contextlib.suppress(ObjectsAwayError):  # it goes by its age
-                await self.objects.remove(self.taken.body_ref)
+            # It goes by its age else. The next request may be in hand already, and nobody renews its lease yet.
+            with contextlib.suppress(ObjectsAwayError, TimeoutError):
+                async with asyncio.timeout(FORGET_SECONDS):
+                    await self.objects.remove(self.taken.body_ref)
 
 
 async def _into(pipe: Pipe, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

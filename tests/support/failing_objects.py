@@ -1,5 +1,6 @@
 """An object store that fails as a test wants it to."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ class FailingObjects(FolderObjects):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.fault: ObjectError | None = None
+        self.never: asyncio.Event | None = None
+        """Where set, nothing is removed before it is."""
 
     async def write(self, name: str, chunks: AsyncIterator[bytes]) -> int:
         """See `Objects.write`."""
@@ -32,6 +35,8 @@ class FailingObjects(FolderObjects):
     async def remove(self, name: str) -> None:
         """See `Objects.remove`."""
         self._fail()
+        if self.never is not None:
+            await self.never.wait()
         await super().remove(name)
 
     def _fail(self) -> None:

@@ -24,3 +24,15 @@ async def test_room_ends_with_the_last_place_and_comes_back_with_an_end() -> Non
         rooms.append(deliveries.has_room)
 
     assert rooms == [True, False, True]
+
+
+async def test_a_delivery_that_fails_ends_no_worker() -> None:
+    """It gives its place back, and the others go on."""
+
+    async def fail() -> None:
+        raise ValueError("a fault of ours")
+
+    async with open_deliveries() as deliveries:
+        await (await deliveries.start(fail()))
+
+        assert deliveries.has_room

@@ -1,7 +1,9 @@
 """A worker whose object store is full or away."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 from support.chunks import chunks_of
 from support.failing_objects import FailingObjects
@@ -10,6 +12,7 @@ from support.worker_scene import ENDPOINT, ROOMY, StageHand, echo
 from runtime.objects import ObjectsAwayError, ObjectsFullError, body_name
 from runtime.queue.port import NewRequest
 from runtime.wire import RequestHead, RequestState, new_request_id
+from runtime.worker import errand
 
 LARGE = b"x" * (300 * 1024)
 
@@ -51,13 +54,16 @@ async def test_answer_that_the_store_missed_is_made_again(stage_hand: StageHand,
     assert scene.condition.restart_reason is None
 
 
-async def test_body_that_cannot_be_read_yet_is_tried_again(stage_hand: StageHand, tmp_path: Path) -> None:
+async def test_body_that_cannot_be_read_yet_is_tried_again(
+    stage_hand: StageHand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ten times in all, as any request that is never finished; then it is a dead letter."""
     objects = FailingObjects(tmp_path / "objects")
     request_id = new_request_id(ENDPOINT)
     name = body_name(request_id)
     await objects.write(name, chunks_of(LARGE))
     objects.fault = ObjectsAwayError("away")
+    monkeypatch.setattr(errand, "MOST_STORE_PAUSE_SECONDS", 0.01)
     scene = await stage_hand.build(echo, objects=objects)
     head = RequestHead("POST", "/infer", ())
 
@@ -67,6 +73,46 @@ async def test_body_that_cannot_be_read_yet_is_tried_again(stage_hand: StageHand
     view = await scene.end_of(request_id)
 
     assert (view.state, view.attempt) == (RequestState.DEAD, 10)
+
+
+async def test_a_store_that_refuses_at_once_uses_up_no_takes(stage_hand: StageHand, tmp_path: Path) -> None:
+    """The request stays in the replica's hands for a while, for longer after each try."""
+    objects = FailingObjects(tmp_path / "objects")
+    request_id = new_request_id(ENDPOINT)
+    name = body_name(request_id)
+    await objects.write(name, chunks_of(LARGE))
+    objects.fault = ObjectsAwayError("refused")
+    scene = await stage_hand.build(echo, objects=objects)
+    head = RequestHead("POST", "/infer", ())
+
+    await scene.queue.enqueue(
+        NewRequest(request_id, head, b"", 60, body_ref=name, body_bytes=len(LARGE)), ROOMY
+    )
+    await asyncio.sleep(1)
+    view = await scene.queue.find(request_id)
+
+    assert view is not None
+    assert (view.state, view.attempt) == (RequestState.RUNNING, 1)
+
+
+async def test_removal_of_a_body_holds_nobody_up(
+    stage_hand: StageHand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that answers slowly: the next request is in hand already, and its lease runs."""
+    monkeypatch.setattr(errand, "FORGET_SECONDS", 0.05)
+    objects = FailingObjects(tmp_path / "objects")
+    objects.never = asyncio.Event()
+    scene = await stage_hand.build(echo, objects=objects)
+    head = RequestHead("POST", "/infer", ())
+    for number in range(2):
+        request_id = new_request_id(ENDPOINT)
+        await objects.write(body_name(request_id), chunks_of(LARGE))
+        new = NewRequest(request_id, head, b"", 60, body_ref=body_name(request_id), body_bytes=len(LARGE))
+        await scene.queue.enqueue(new, ROOMY)
+
+        view = await scene.end_of(request_id)
+
+        assert (view.state, view.attempt) == (RequestState.COMPLETED, 1), number
 
 
 async def test_store_that_is_away_does_not_hold_up_an_answer(stage_hand: StageHand, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from runtime.objects import body_name
 from runtime.queue.memory import MemoryQueue
 from runtime.queue.port import NewRequest, Taken
 from runtime.wire import RequestHead, RequestState, new_request_id
+from runtime.worker import errand
 
 
 async def test_request_reaches_the_model_as_it_was_sent(stage_hand: StageHand) -> None:
@@ -190,6 +191,23 @@ async def test_slow_client_does_not_hold_the_replica(stage_hand: StageHand) -> N
     read_on.set()
 
     assert (await scene.hear())[0].body == big
+
+
+async def test_a_gateway_that_takes_nothing_in_holds_up_no_replica(
+    stage_hand: StageHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine is gone without a word: nobody's request_seconds are used up by it, and no model is restarted."""
+    monkeypatch.setattr(errand, "HAND_OVER_SECONDS", 0.05)
+    scene = await stage_hand.build(echo, request_seconds=1)
+    scene.gateway.pause = asyncio.Event()
+    await scene.submit(body=b"for it")
+    second = await scene.submit(is_async=True)
+
+    assert (await scene.end_of(second)).state is RequestState.COMPLETED
+    await asyncio.sleep(1.2)
+    assert scene.condition.restart_reason is None
+    scene.gateway.pause.set()
+    assert (await scene.hear())[0].is_whole
 
 
 async def test_answer_says_how_long_its_request_waited(stage_hand: StageHand) -> None:
