@@ -90,12 +90,19 @@ class _Look:
 
 def find_cause(evidence: Evidence) -> Cause | None:
     """The cause that the user should read first: what nobody mends by waiting; None when nothing is known."""
-    looks = [_look(evidence, pod) for pod in evidence.fleet.alive if not _serves(evidence, pod)]
+    stuck = [pod for pod in evidence.fleet.alive if not _serves(evidence, pod)]
+    looks = [_look(evidence, pod) for pod in stuck if not _is_unread(evidence, pod)]
     causes = [cause for cause in map(_cause_of_pod, looks) if cause is not None]
     without = _cause_without_pod(evidence)
     if without is not None:
         causes.append(without)
     return min(causes, key=lambda cause: cause.kind.rank, default=None)
+
+
+def _is_unread(evidence: Evidence, pod: Pod) -> bool:
+    """Whether a pod waits for a node like others whose events were read: without them it says less than they do."""
+    is_placed = bool((pod.raw.get("spec") or {}).get("nodeName"))
+    return not is_placed and bool(evidence.events) and pod.name not in evidence.events
 
 
 def is_crashing(pod: Pod) -> bool:

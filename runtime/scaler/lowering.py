@@ -7,7 +7,6 @@ retired ones among its victims again, or lets them take again; costs are written
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runtime.cluster.calls import ClusterError
 from runtime.queue.port import Queue
 from runtime.scaler.cluster import Cluster
 from runtime.scaler.fleet import Fleet
@@ -61,9 +60,12 @@ class Lowering:
 
         Raises:
             QueueUnavailableError: the queue is away; nothing was lowered.
-            ClusterError: a cost could not be written; nothing was lowered.
+            ClusterError: the API is away, or a cost could not be written; nothing was lowered.
             NotLeadingError: another one leads now.
         """
+        if moves.victims:
+            # While it is away no number can be lowered, and no retired replica be let back.
+            await self._cluster.living(fleet, moves.victims)
         going = await self._retire(fleet.endpoint, moves.victims)
         alive = fleet.alive
         count = removable(alive, going)
@@ -100,15 +102,13 @@ class Lowering:
 
         Raises:
             QueueUnavailableError: the queue is away.
+            ClusterError: the API is away; until the next look nobody takes what might be cut.
             NotLeadingError: another one leads now.
         """
         lowered_at = self._lowered_at.get((fleet.namespace, fleet.endpoint), self._begun_at)
         if not replicas or (lowered_at is not None and self._clock() - lowered_at < DELETE_SECONDS):
             return
-        try:
-            living = await self._cluster.living(fleet, replicas)
-        except ClusterError:
-            return  # the next look asks again; until then nobody takes what might be cut
+        living = await self._cluster.living(fleet, replicas)
         if living:
             self._require_lead()
             await self._queue.unretire(fleet.endpoint, tuple(sorted(living)))

@@ -140,12 +140,13 @@ class Tending:
         self, charge: Charge, view: EndpointView, former: Fleet, outlook: Outlook, every: list[Pod]
     ) -> None:
         """Empty a Deployment of the same endpoint that another one takes over from, once that one serves."""
-        if not self._writes_scale or (outlook.decision.desired and not serving(outlook.view)):
-            return
         seen = view_of_fleet(view, former, charge.start_seconds, every)
-        busy = sum(replica.request is not None for replica in seen.replicas)
-        if former.replicas > busy:
-            await self._try_moves(former, plan_moves(busy, former.replicas, former, seen), former.replicas)
+        number = sum(replica.request is not None for replica in seen.replicas)
+        if not self._writes_scale or (outlook.decision.desired and not serving(outlook.view)):
+            number = former.replicas  # it goes on; what was retired before takes again
+        await self._try_moves(
+            former, plan_moves(min(number, former.replicas), former.replicas, former, seen), former.replicas
+        )
 
     async def _try_moves(self, fleet: Fleet, moves: Moves, target: int) -> tuple[int, str]:
         """The number that stands after the moves, and why it is not the one that was planned."""

@@ -613,6 +613,21 @@ def test_cause_that_waiting_does_not_mend_comes_first() -> None:
     assert cause.kind is Kind.IMAGE
 
 
+def test_pods_whose_events_were_not_read_say_less_than_the_others() -> None:
+    """Events of a few are read: a node is being added for those, and so for the one beside them."""
+    pods = [unscheduled(NO_GPU), unscheduled(NO_GPU)]
+    pods[1]["metadata"]["name"] = "b"
+    added = event(
+        "TriggeredScaleUp", "pod triggered scale-up: [{gpu 0->2 (max: 4)}]", source="cluster-autoscaler"
+    )
+    fleet = read_fleet(make_deployment(replicas=2), pods)
+
+    cause = find_cause(Evidence(fleet, NOW, events={"a": (added,)}))
+
+    assert cause is not None
+    assert cause.kind is Kind.NODE
+
+
 def test_long_messages_are_cut() -> None:
     """A scheduler's message may name a thousand nodes."""
     cause = cause_of(unscheduled("0/999 nodes are available: " + "1 node(s) had a taint, " * 99))

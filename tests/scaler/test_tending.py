@@ -414,6 +414,35 @@ async def test_former_deployment_is_emptied_once_the_new_one_serves(scene: Scene
     assert scene.cluster.number() == 0
 
 
+async def test_former_deployment_that_must_go_on_takes_again(scene: Scene) -> None:
+    """Its replica was retired before another Deployment took over, which does not serve yet."""
+    scene.record(least=1)
+    scene.cluster.deploy(replicas=1, total=1, revision="0")
+    scene.cluster.add_pod("old")
+    await scene.join("old")
+    await scene.queue.retire("embed", ["old"])
+    scene.cluster.deploy(namespace="moorage-restricted", created_at=scene.now + 5)
+
+    await scene.scaler().tend("embed", is_sweep=False)
+
+    assert await scene.states() == {"old": ReplicaState.READY}
+
+
+async def test_nobody_is_retired_while_the_api_is_away(scene: Scene) -> None:
+    """The number could not be lowered then, and nobody could be let back: warm replicas would serve nobody."""
+    scene.record()
+    await scene.fleet("a", "b")
+    scene.now += 61
+    await scene.beat()
+    scene.cluster.fault = ClusterError(503, "away")
+
+    outlook = await scene.scaler().tend("embed", is_sweep=False)
+
+    assert outlook is not None
+    assert "away" in outlook.fault
+    assert set((await scene.states()).values()) == {ReplicaState.READY}
+
+
 async def test_keda_mode_prepares_a_lower_number_and_writes_none(scene: Scene) -> None:
     """KEDA's HPA lowers it; the victims are retired and cheap by then."""
     scene.record()
@@ -526,11 +555,13 @@ async def test_nobody_is_let_back_while_the_api_is_away(scene: Scene) -> None:
     scene.now += 2
     scene.cluster.fault = ClusterError(503, "away")
 
-    await scaler.tend("embed", is_sweep=False)
+    outlook = await scaler.tend("embed", is_sweep=False)
     away = set((await scene.states()).values())
     scene.cluster.fault = None
     await scaler.tend("embed", is_sweep=False)
 
+    assert outlook is not None
+    assert "away" in outlook.fault
     assert away == {ReplicaState.RETIRED}
     assert set((await scene.states()).values()) == {ReplicaState.READY}
 
