@@ -49,7 +49,7 @@ def plan_moves(
         short = start == 0 and len(current) < wanted
         blocked = short and not any(one.stopping for one in standing)
         drain = _replaced(wanted, current, old, seen, blocked=blocked)
-        return Moves(start=start, drain=drain, unretire=_wrongly_retired(current, seen, ()))
+        return Moves(start=start, drain=drain, unretire=_wrongly_retired(alive, seen, drain))
     retire = _surplus(wanted, current, view, seen)
     return Moves(start=start, retire=retire, unretire=_wrongly_retired(current, seen, retire))
 
@@ -85,12 +85,12 @@ def _surplus(
 
 
 def _wrongly_retired(
-    current: Sequence[Standing], seen: dict[str, ReplicaView], retire: Sequence[str]
+    standing: Sequence[Standing], seen: dict[str, ReplicaView], going: Sequence[str]
 ) -> tuple[str, ...]:
     return tuple(
         one.id
-        for one in current
-        if one.id in seen and seen[one.id].state is ReplicaState.RETIRED and one.id not in retire
+        for one in standing
+        if one.id in seen and seen[one.id].state is ReplicaState.RETIRED and one.id not in going
     )
 
 

@@ -102,6 +102,14 @@ BUSY, RETIRED, STARTING = ReplicaState.BUSY, ReplicaState.RETIRED, ReplicaState.
             id="roll without a slot: the next waits for the first",
         ),
         pytest.param(0, "old:a", [seen("a")], 4, Moves(drain=("a",)), id="roll at zero: old ones just go"),
+        pytest.param(
+            1,
+            "old:a",
+            [seen("a", RETIRED)],
+            1,
+            Moves(start=1, unretire=("a",)),
+            id="roll: an old one that was retired takes again until the new one serves",
+        ),
     ],
 )
 def test_moves(wanted: int, standing: str, replicas: list[ReplicaView], free: int, moves: Moves) -> None:
