@@ -147,14 +147,14 @@ class Platform:
 
     # ------------------------------------------------------------------ waiting
 
-    async def restart(self, endpoint: str) -> None:
-        """Have every pod of an endpoint replaced as its rollout wants it."""
-        namespace = await self.namespace_of(endpoint)
-        await self.kubectl("rollout", "restart", f"deployment/{endpoint}", f"--namespace={namespace}")
+    async def restart(self, name: str, namespace: str = "") -> None:
+        """Have every pod of an endpoint, or of the Deployment in that namespace, replaced as its rollout wants it."""
+        space = namespace or await self.namespace_of(name)
+        await self.kubectl("rollout", "restart", f"deployment/{name}", f"--namespace={space}")
 
-    async def rolled_out(self, endpoint: str, seconds: float) -> None:
-        """Wait until all pods of an endpoint are of its newest template."""
-        where = (f"deployment/{endpoint}", f"--namespace={await self.namespace_of(endpoint)}")
+    async def rolled_out(self, name: str, seconds: float, namespace: str = "") -> None:
+        """Wait until all pods of an endpoint, or of that Deployment, are of its newest template."""
+        where = (f"deployment/{name}", f"--namespace={namespace or await self.namespace_of(name)}")
         await self.kubectl("rollout", "status", *where, f"--timeout={seconds:g}s", seconds=seconds + 10)
 
     @overload

@@ -98,6 +98,20 @@ class ClusterApi:
         found = await self._call("GET", _path(kind, namespace), {"labelSelector": selector})
         return list(found.get("items") or ())
 
+    async def log(self, pod: str, container: str, namespace: str, *, is_former: bool = False) -> str | None:
+        """What a container wrote, or in its former life; None where there is nothing of it.
+
+        Raises:
+            ApiError: the API does not answer in time.
+        """
+        query = {"container": container, "previous": str(is_former).lower()}
+        try:
+            return await self._client.read_text(f"{_path('pods', namespace, pod)}/log", query)
+        except ClusterError as error:
+            if error.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}:
+                return None
+            raise ApiError(error.status, str(error)) from error
+
     async def version(self, kind: str, namespace: str | None = None) -> str:
         """What a watch goes on from to hear of all that happens after this moment.
 

@@ -1,6 +1,6 @@
 """The suite of a real Kubernetes: one installation for all tests, a platform for each, and the figures at the end.
 
-It runs where `E2E_IMAGES` is set (`make e2e` does); elsewhere nothing of it is collected.
+It runs where `E2E_IMAGES` is set (`make e2e` does where it makes the cluster); elsewhere nothing of it is collected.
 """
 
 import fcntl
@@ -23,11 +23,22 @@ TEST_SECONDS = 240
 TURN_SECONDS = 1200
 """Longest wait for another run's end."""
 POLL_SECONDS = 0.5
+GIVEN = ("E2E_IMAGES", "E2E_REGISTRY")
 FIGURES = pytest.StashKey[Figures]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make room for the figures."""
+    """Make room for the figures; on somebody's cluster see that all is named which the suite needs.
+
+    Raises:
+        pytest.UsageError: something is not.
+    """
+    missing = [name for name in GIVEN if not os.environ.get(name)]
+    if os.environ.get("E2E_CONTEXT") and missing:
+        raise pytest.UsageError(
+            f"E2E_CONTEXT is set and {' and '.join(missing)} is not: JSON files that name images and registry. "
+            'See docs/e2e.md, "On a cluster of yours".'
+        )
     config.addinivalue_line("markers", "e2e: a real Kubernetes; run by `make e2e`")
     config.stash[FIGURES] = Figures()
 

@@ -101,6 +101,11 @@ class Installation:
         return (self.namespace, f"{self.namespace}-baseline", f"{self.namespace}-restricted")
 
     @property
+    def holds_secrets(self) -> bool:
+        """Whether the stack holds the values, so that a new one rolls those that read it."""
+        return bool(self._stack()["config"]["moorage:secrets"] == "pulumi")
+
+    @property
     def project(self) -> Path:
         """The folder of endpoints.yaml."""
         return self.folder / "project"

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +12,15 @@ import httpx
 from e2e.blows import Blows
 from e2e.client import Platform
 from e2e.cluster_api import Object
-from e2e.load import ROUTE, Entry, Fate, Kind, Ledger, Load
+from e2e.load import Entry, Fate, Kind, Ledger, Load
 from e2e.stories import Restarts, all_pods, busy_with, is_ready, pod_of, restarted, restarts, statuses, told
 
 from runtime.queue.port import QueueUnavailableError
 from runtime.wire.cluster import LEASE, MODEL_CONTAINER, WORKER_CONTAINER
 
 STORY_SECONDS = 420.0
-FLOW_SECONDS = 80.0
-FLOW_COUNT = 160
+FLOW_EVERY_SECONDS = 0.5
+FLOW_MOST = int(STORY_SECONDS / FLOW_EVERY_SECONDS)
 FLOW_RUN_SECONDS = 0.3
 HELD_SECONDS = 6.0
 LEASE_SECONDS = 15.0
@@ -31,6 +32,7 @@ NODE_BACK_SECONDS = 120.0
 STAYS, GOES = "node1", "node2"
 AT_ONCE = 8
 HEAR_SECONDS = 1.0
+SETTLE_SECONDS = 3.0
 DYING_SECONDS = 0.5
 """How long the kernel may take to tear a killed process down: until then it seems to listen."""
 PLAIN_COUNT = 12
@@ -41,6 +43,7 @@ PLAIN_COUNT = 12
 class Rerun:
     """A request that ran where something was killed."""
 
+    load: Load
     entry: Entry
     killed_at: float
     """Seconds since the epoch, as the model tells its runs."""
@@ -62,6 +65,8 @@ class Story:
     is_node_gone: bool = False
     gateway_killed: tuple[float, float] = (0.0, 0.0)
     """From when to when it may have died, of this process's steady clock."""
+    away: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """From when to when each part was away, of the same clock."""
     reruns: dict[str, Rerun] = field(default_factory=dict)
     """By what was killed: model, worker, node, last replica's node."""
     back: dict[str, float] = field(default_factory=dict)
@@ -71,6 +76,15 @@ class Story:
     restarted_with_kubelet: Restarts = field(default_factory=dict)
     again: list[tuple[Entry, Mapping[str, Any]]] = field(default_factory=list)
     """Requests that were asked for once more, with what was answered then."""
+    attempts: dict[str, int] = field(default_factory=dict)
+    """How often each of `reruns` was given to a replica, as the queue has it."""
+
+    @contextmanager
+    def without(self, part: str) -> Iterator[None]:
+        """A part is away for so long."""
+        begun = time.monotonic()
+        yield
+        self.away[part] = (begun, time.monotonic())
 
 
 async def kill_everything(platform: Platform) -> Story:
@@ -79,15 +93,19 @@ async def kill_everything(platform: Platform) -> Story:
     load = Load(platform, "keyed", deadline_seconds=STORY_SECONDS)
     story = Story(load.ledger, blows.is_own)
     await load.send(seconds=0)
+    is_over = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as group:
             kinds = [Kind.ASYNC, Kind.KEYED, Kind.SYNC, Kind.KEYED]
-            group.create_task(load.flow(FLOW_COUNT, FLOW_SECONDS, kinds, seconds=FLOW_RUN_SECONDS))
+            group.create_task(
+                load.stream(FLOW_EVERY_SECONDS, is_over, FLOW_MOST, kinds, seconds=FLOW_RUN_SECONDS)
+            )
             if blows.is_own:
                 await _kill_all(platform, blows, story)
             else:
                 await _kill_gateway(platform, blows, story)
                 await _kill_parts(platform, blows, story)
+            is_over.set()
     finally:
         if blows.is_own:
             await platform.kubectl("uncordon", STAYS, GOES)
@@ -109,21 +127,22 @@ async def _kill_all(platform: Platform, blows: Blows, story: Story) -> None:
         assert {pod["spec"]["nodeName"] for pod in formers} == {GOES}
         await pair.send(seconds=0)  # its second replica, on the node that stays
         story.is_node_gone = True
-        await blows.kill_node(GOES)
-        # Not before it: the tool takes a while to start, and until then the node renews its leases.
-        killed_at = time.time()
-        group.create_task(_hear(platform, alone.endpoint, runs[1], story.heard))
-        await _kill_gateway(platform, blows, story)
-        story.reruns["node"] = Rerun(await runs[0], killed_at, formers[0])
+        with story.without("node"):
+            await blows.kill_node(GOES)
+            # Not before it: the tool takes a while to start, and until then the node renews its leases.
+            killed_at = time.time()
+            group.create_task(_hear(platform, alone.endpoint, runs[1], story.heard))
+            await _kill_gateway(platform, blows, story)
+            story.reruns["node"] = Rerun(pair, await runs[0], killed_at, formers[0])
         await _kill_parts(platform, blows, story)
         await _restart_kubelet(platform, blows, story)
-        story.reruns["last replica's node"] = Rerun(await runs[1], killed_at, formers[1])
+        story.reruns["last replica's node"] = Rerun(alone, await runs[1], killed_at, formers[1])
 
 
 async def _kill_parts(platform: Platform, blows: Blows, story: Story) -> None:
     """Replicas, scaler and queue, each when the one before has come back."""
-    for container in (MODEL_CONTAINER, WORKER_CONTAINER):
-        story.reruns[container] = await _kill_under_request(platform, blows, container)
+    for container, kind in ((MODEL_CONTAINER, Kind.ASYNC), (WORKER_CONTAINER, Kind.KEYED)):
+        story.reruns[container] = await _kill_under_request(platform, blows, story, container, kind)
     await _kill_scaler(platform, blows, story)
     await _kill_queue(platform, blows, story)
 
@@ -162,13 +181,15 @@ async def _kill_gateway(platform: Platform, blows: Blows, story: Story) -> None:
     load = Load(platform, "keyed", deadline_seconds=STORY_SECONDS, ledger=story.flow)
     async with asyncio.TaskGroup() as group:
         group.create_task(load.burst(PLAIN_COUNT, [Kind.SYNC], seconds=1.0))
+        group.create_task(load.burst(PLAIN_COUNT, [Kind.KEYED], seconds=FLOW_RUN_SECONDS))
         await platform.wait(
             lambda: _demand(platform, load.endpoint, PLAIN_COUNT // 2), BACK_SECONDS, "plain requests"
         )
         begun = time.monotonic()
-        await blows.kill(victim, "gateway")
-        story.gateway_killed = (begun, time.monotonic() + DYING_SECONDS)
-        story.back["gateway"] = await _until_ready(platform, "gateway", victim)
+        with story.without("gateway"):
+            await blows.kill(victim, "gateway")
+            story.gateway_killed = (begun, time.monotonic() + DYING_SECONDS)
+            story.back["gateway"] = await _until_ready(platform, "gateway", victim)
 
 
 async def _demand(platform: Platform, endpoint: str, least: int) -> bool:
@@ -176,15 +197,19 @@ async def _demand(platform: Platform, endpoint: str, least: int) -> bool:
     return (await platform.queue.look(endpoint)).demand >= least
 
 
-async def _kill_under_request(platform: Platform, blows: Blows, container: str) -> Rerun:
+async def _kill_under_request(
+    platform: Platform, blows: Blows, story: Story, container: str, kind: Kind
+) -> Rerun:
     """Kill a container of the replica that runs a request."""
     load = Load(platform, "steady", deadline_seconds=STORY_SECONDS)
     async with asyncio.TaskGroup() as group:
-        sent = group.create_task(load.send(Kind.ASYNC, seconds=HELD_SECONDS))
+        sent = group.create_task(load.send(kind, seconds=HELD_SECONDS))
         former = await _pod_with_request(platform, "steady")
         killed_at = time.time()
-        await blows.kill(former, container)
-    return Rerun(sent.result(), killed_at, former)
+        with story.without(container):
+            await blows.kill(former, container)
+            await sent
+    return Rerun(load, sent.result(), killed_at, former)
 
 
 async def _kill_scaler(platform: Platform, blows: Blows, story: Story) -> None:
@@ -194,35 +219,40 @@ async def _kill_scaler(platform: Platform, blows: Blows, story: Story) -> None:
     pods = await platform.component_pods("scaler")
     (leader,) = [pod for pod in pods if pod["metadata"]["name"] == lease["spec"]["holderIdentity"]]
     load, begun = Load(platform, "zero", deadline_seconds=STORY_SECONDS), time.monotonic()
-    await blows.kill(leader, "scaler")
-    entry = await load.send(Kind.ASYNC, seconds=0)
-    assert entry.fate is Fate.ANSWERED, told([entry])
-    story.back["scaler leader"] = time.monotonic() - begun
-    await _until_ready(platform, "scaler", leader)
+    with story.without("scaler leader"):
+        await blows.kill(leader, "scaler")
+        entry = await load.send(Kind.ASYNC, seconds=0)
+        assert entry.fate is Fate.ANSWERED, told([entry])
+        story.back["scaler leader"] = time.monotonic() - begun
+        await _until_ready(platform, "scaler", leader)
 
 
 async def _kill_queue(platform: Platform, blows: Blows, story: Story) -> None:
     (victim,) = await platform.component_pods("queue")
     load, begun = Load(platform, "keyed", deadline_seconds=STORY_SECONDS), time.monotonic()
-    await blows.kill(victim, "queue")
-    await _until_away(platform)
-    entry = await load.send(Kind.ASYNC, seconds=0)
-    assert entry.accepted_at is not None, told([entry])
-    story.back["queue"] = entry.accepted_at - begun
-    await _until_ready(platform, "queue", victim)
+    with story.without("queue"):
+        await blows.kill(victim, "queue")
+        await _until_away(platform)
+        entry = await load.send(Kind.ASYNC, seconds=0)
+        assert entry.accepted_at is not None, told([entry])
+        story.back["queue"] = entry.accepted_at - begun
+        await _until_ready(platform, "queue", victim)
 
 
 async def _restart_kubelet(platform: Platform, blows: Blows, story: Story) -> None:
     before, begun = await restarts(platform), time.monotonic()
     stamp = (await _node_condition(platform, STAYS))["lastHeartbeatTime"]
-    await blows.restart_kubelet(STAYS)
 
     async def has_beaten() -> bool:
         condition = await _node_condition(platform, STAYS)
         return bool(condition["status"] == "True" and condition["lastHeartbeatTime"] != stamp)
 
-    await platform.wait(has_beaten, BACK_SECONDS, f"{STAYS} ready with its new kubelet", poll=0.25)
+    with story.without("kubelet"):
+        await blows.restart_kubelet(STAYS)
+        await platform.wait(has_beaten, BACK_SECONDS, f"{STAYS} ready with its new kubelet", poll=0.25)
     story.back["kubelet"] = time.monotonic() - begun
+    # A new kubelet looks at all containers anew, and may end one a while later.
+    await asyncio.sleep(SETTLE_SECONDS)
     story.restarted_with_kubelet = restarted(before, await restarts(platform))
 
 
@@ -270,20 +300,19 @@ async def _pod_with_request(platform: Platform, endpoint: str) -> Object:
 
 
 async def _ask_again(platform: Platform, story: Story) -> None:
-    """Ask once more for what was answered: by its id, or with its key."""
-    room = asyncio.Semaphore(AT_ONCE)
-    api, client = await platform.platform_api(), await platform.client("keyed")
+    """Ask once more for what was answered: by its id, or with its key; those that ran twice among them."""
+    room, flow = asyncio.Semaphore(AT_ONCE), Load(platform, "keyed")
 
-    async def ask(entry: Entry) -> None:
+    async def ask(load: Load, entry: Entry) -> None:
         async with room:
-            if entry.kind is Kind.ASYNC:
-                reply = await api.get(f"/v1/responses/{entry.request_id}")
-            else:
-                body = {"seconds": FLOW_RUN_SECONDS, "echo": entry.tag}
-                reply = await client.post(ROUTE, json=body, headers={"Idempotency-Key": entry.tag})
-            story.again.append((entry, reply.json()))
+            story.again.append((entry, await load.ask_again(entry)))
 
     kept = [each for each in story.flow.entries if each.kind is not Kind.SYNC and each.fate is Fate.ANSWERED]
     async with asyncio.TaskGroup() as group:
         for entry in kept:
-            group.create_task(ask(entry))
+            group.create_task(ask(flow, entry))
+        for rerun in story.reruns.values():
+            group.create_task(ask(rerun.load, rerun.entry))
+    for struck, rerun in story.reruns.items():
+        view = await platform.queue.find(rerun.entry.request_id)
+        story.attempts[struck] = 0 if view is None else view.attempt

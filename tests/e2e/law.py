@@ -44,6 +44,17 @@ class Law:
     down_seconds: float
     """From the end of a hold to its number."""
 
+    def __post_init__(self) -> None:
+        """See that a number that is too low would be found.
+
+        Raises:
+            ValueError: a hold is over before the scaler must have acted.
+        """
+        if self.timeout <= 2 * self.up_seconds:
+            raise ValueError(
+                f"a hold of {self.timeout:g} s shows nothing of a raise within {self.up_seconds:g} s"
+            )
+
     def breaches(self, samples: Sequence[Sample], steps: Sequence[Step]) -> list[str]:
         """Every step, and every sample, that the policy would not have given; empty where all is well."""
         told = []

@@ -6,6 +6,7 @@ sync one is sent once.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,20 @@ from e2e.client import Platform
 ROUTE = "/infer"
 PAUSE_SECONDS = 0.25
 AGAIN = frozenset({429, 502, 503, 504})
+REFUSALS = frozenset(
+    {
+        "queue-full",
+        "rate-limited",
+        "gateway-full",
+        "store-full",
+        "store-unavailable",
+        "queue-unavailable",
+        "not-ready",
+        "switched-off",
+        "stopping",
+    }
+)
+"""Errors of a request that was never accepted."""
 
 
 class Kind(StrEnum):
@@ -37,7 +52,7 @@ class Fate(StrEnum):
     OPEN = "open"
     ANSWERED = "answered"
     REFUSED = "refused"
-    """Never accepted: 429 or 503, or nobody listened."""
+    """Never accepted: an error that says so, or nobody listened."""
     FAILED = "failed"
     """Accepted, as far as one can know, and not answered."""
     WRONG = "wrong"
@@ -56,9 +71,11 @@ class Entry:
     """Async requests: when the 201 came."""
     ended_at: float | None = None
     request_id: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
     fate: Fate = Fate.OPEN
     why: str = ""
     retries: int = 0
+    """How often it, or a poll for it, had to be sent again."""
     answer: dict[str, Any] = field(default_factory=dict)
     """The model's: pod, run, started, ended, overlaps, echo."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -109,6 +126,19 @@ class Ledger:
         ]
         assert not lost, f"{len(lost)} of {len(self.entries)} lost: {told}"
 
+    def require_undisturbed(self) -> None:
+        """Hold all to an answer at the first try: where nothing is killed nobody is refused either.
+
+        Raises:
+            AssertionError: one was refused, lost or sent again; the first few are told.
+        """
+        disturbed = [each for each in self.entries if each.fate is not Fate.ANSWERED or each.retries]
+        told = [
+            f"{each.kind} {each.number}: {each.fate}, {each.retries} retries, {each.why}"
+            for each in disturbed
+        ]
+        assert not disturbed, f"{len(disturbed)} of {len(self.entries)} disturbed: {told[:5]}"
+
 
 @dataclass(slots=True)
 class Load:
@@ -129,12 +159,12 @@ class Load:
     async def send(self, kind: Kind | str = Kind.SYNC, **body: Any) -> Entry:
         """Send one request (`seconds=1.5`, `hang=True`, … are its body) and follow it to its end; never raises."""
         tag = uuid4().hex
-        entry = Entry(len(self.ledger.entries), Kind(kind), tag, time.monotonic())
+        entry = Entry(len(self.ledger.entries), Kind(kind), tag, time.monotonic(), body={**body, "echo": tag})
         self.ledger.entries.append(entry)
         way = {Kind.ASYNC: self._async, Kind.KEYED: self._keyed, Kind.SYNC: self._sync}[entry.kind]
         try:
             async with asyncio.timeout(self.deadline_seconds):
-                await way(entry, {**body, "echo": tag})
+                await way(entry)
         except TimeoutError:
             entry.fate, entry.why = Fate.FAILED, f"no answer in time; last: {entry.why or 'nothing'}"
         entry.ended_at = time.monotonic()
@@ -160,11 +190,46 @@ class Load:
                 tasks.append(group.create_task(self.send(kinds[number % len(kinds)], **body)))
         return [task.result() for task in tasks]
 
-    async def _sync(self, entry: Entry, body: dict[str, Any]) -> None:
+    async def stream(
+        self,
+        every: float,
+        is_over: asyncio.Event,
+        most: int,
+        /,
+        kinds: Sequence[Kind | str] = (Kind.SYNC,),
+        **body: Any,
+    ) -> None:
+        """One each so many seconds, their kinds in turn, until it is over; returns when all have ended.
+
+        Raises:
+            AssertionError: it is not over after so many.
+        """
+        begun = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            number = 0
+            while not is_over.is_set():
+                assert number < most, f"not over after {most} requests"
+                group.create_task(self.send(kinds[number % len(kinds)], **body))
+                number += 1
+                left = begun + number * every - time.monotonic()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(is_over.wait(), max(0.0, left))
+
+    async def ask_again(self, entry: Entry) -> Mapping[str, Any]:
+        """What is said to somebody who asks once more for a kept answer: by its id, or with its key."""
+        if entry.kind is Kind.ASYNC:
+            client = await self._client("api")
+            reply = await client.get(f"/v1/responses/{entry.request_id}")
+        else:
+            reply = await self._post(Entry(0, entry.kind, entry.tag, 0.0, body=entry.body))
+        found: Mapping[str, Any] = reply.json()
+        return found
+
+    async def _sync(self, entry: Entry) -> None:
         """Sent once: again only where it was surely not accepted."""
         while True:
             try:
-                reply = await self._post(entry, body, {})
+                reply = await self._post(entry)
             except httpx.ConnectError as exc:
                 entry.retries, entry.why = entry.retries + 1, _told(exc)
             except httpx.HTTPError as exc:
@@ -176,16 +241,15 @@ class Load:
                 entry.retries, entry.why = entry.retries + 1, _reply(reply)
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _keyed(self, entry: Entry, body: dict[str, Any]) -> None:
+    async def _keyed(self, entry: Entry) -> None:
         """The same key again and again until there is an answer."""
-        reply = await self._insist(entry, body, {"Idempotency-Key": entry.tag}, HTTPStatus.OK)
+        reply = await self._insist(entry, HTTPStatus.OK)
         if reply is not None:
             self._close(entry, reply)
 
-    async def _async(self, entry: Entry, body: dict[str, Any]) -> None:
+    async def _async(self, entry: Entry) -> None:
         """An id, then polls, then the answer."""
-        headers = {"X-OctoAI-Async": "1"}
-        reply = await self._insist(entry, body, headers, HTTPStatus.CREATED, may_repeat=False)
+        reply = await self._insist(entry, HTTPStatus.CREATED)
         if reply is None:
             return
         entry.accepted_at, entry.request_id = time.monotonic(), reply.json()["response_id"]
@@ -202,25 +266,17 @@ class Load:
                 return reply
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _insist(
-        self,
-        entry: Entry,
-        body: dict[str, Any],
-        headers: dict[str, str],
-        good: int,
-        *,
-        may_repeat: bool = True,
-    ) -> httpx.Response | None:
+    async def _insist(self, entry: Entry, good: int) -> httpx.Response | None:
         """Send until the status is the good one; None, with the entry closed, where it never can be.
 
-        Without `may_repeat` a connection that broke after it was made ends it: it may have been accepted.
+        Without a key a connection that broke after it was made ends it: it may have been accepted.
         """
         while True:
             try:
-                reply = await self._post(entry, body, headers)
+                reply = await self._post(entry)
             except httpx.HTTPError as exc:
                 entry.why = _told(exc)
-                if not may_repeat and not isinstance(exc, httpx.ConnectError):
+                if entry.kind is not Kind.KEYED and not isinstance(exc, httpx.ConnectError):
                     entry.fate = Fate.REFUSED  # nobody was told that it was accepted
                     return None
             else:
@@ -252,9 +308,10 @@ class Load:
             entry.retries += 1
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _post(self, entry: Entry, body: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
+    async def _post(self, entry: Entry) -> httpx.Response:
         client = await self._client("endpoint")
-        reply = await client.post(ROUTE, json=body, headers=headers)
+        headers = {Kind.ASYNC: {"X-OctoAI-Async": "1"}, Kind.KEYED: {"Idempotency-Key": entry.tag}}
+        reply = await client.post(ROUTE, json=dict(entry.body), headers=headers.get(entry.kind))
         entry.headers = reply.headers
         entry.request_id = reply.headers.get("X-User-Request-ID", entry.request_id)
         return reply
@@ -268,7 +325,7 @@ class Load:
 
     def _close(self, entry: Entry, reply: httpx.Response) -> None:
         """Write down what an answer means."""
-        if reply.status_code in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        if _code(reply) in REFUSALS:
             entry.fate, entry.why = Fate.REFUSED, _reply(reply)
         elif reply.status_code != HTTPStatus.OK:
             entry.fate, entry.why = Fate.FAILED, _reply(reply)

@@ -4,10 +4,9 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import pytest
 from e2e.client import Platform
@@ -17,7 +16,6 @@ from e2e.installation import Installation
 from e2e.load import Entry, Fate, Kind, Load
 from e2e.stories import Restarts, play, restarted, restarts, statuses, told
 
-from infra.plan.digests import docker_config
 from runtime.wire.cluster import LABEL_ENDPOINT
 
 STORY_SECONDS = 200.0
@@ -31,7 +29,7 @@ CAUSES: Mapping[str, str] = MappingProxyType(
         "bad-login": r"cannot start: the registry lets nobody pull \S+/private/model:1 with these credentials",
         "crash": r"crash-looping: its model ended with exit code 1, \d+ restarts?; it last wrote:",
         "no-secret": r'cannot start: secret "secret-absent" not found',
-        "no-gpu": r"no GPU: every one is in use",
+        "no-gpu": r"no GPU: no node has enough of them free \(0/\d+ nodes",
     }
 )
 """Endpoint, to what it must say of itself."""
@@ -39,6 +37,8 @@ NOT_YET = ("starting", "no replica is running")
 """What is said while the cause is not known."""
 MENDED = ("no-secret", "bad-login")
 """Those whose Secret is put right in the end."""
+PASSWORD = "wrong-password"
+"""The project's secret from which the login of `bad-login` is made."""
 BESIDE = "steady"
 """An endpoint that nothing is wrong with."""
 
@@ -111,7 +111,10 @@ def test_other_endpoints_go_on_beside_one_that_cannot_start(story: Story) -> Non
 
 @pytest.mark.parametrize("endpoint", MENDED)
 def test_an_endpoint_starts_once_its_secret_is_right(story: Story, figures: Figures, endpoint: str) -> None:
-    """The request that has waited all the while is answered, and nobody had to restart anything."""
+    """The request that has waited all the while is answered, and nobody had to restart anything.
+
+    The login becomes right as a user makes it so: another value, and the project applied again.
+    """
     found = story.told[endpoint]
     figures.add(f"Secret put right -> answer: {endpoint}", found.mended_seconds, "s")
 
@@ -122,16 +125,20 @@ async def _story(platform: Platform, installation: Installation) -> Story:
     beside = Load(platform, BESIDE, deadline_seconds=STORY_SECONDS)
     await beside.send(seconds=0)
     before = await restarts(platform)
-    right = _right_secrets(platform, installation)
+    mends = {
+        "no-secret": lambda: _make_secret(platform),
+        "bad-login": lambda: _put_password_right(installation),
+    }
+    namespace = platform.access.endpoint_namespaces[0]
     try:
-        namespace = platform.access.endpoint_namespaces[0]
         async with recorded(platform.api, "pods", namespace) as events, asyncio.TaskGroup() as group:
             flow = group.create_task(beside.flow(20, TOLD_SECONDS, [Kind.SYNC, Kind.ASYNC], seconds=0.2))
-            asked = {name: group.create_task(_ask(platform, name, right.get(name))) for name in CAUSES}
+            asked = {name: group.create_task(_ask(platform, name, mends.get(name))) for name in CAUSES}
     finally:
-        # The wrong login too: kubelet trusts an object with which it has once pulled an image, whatever it holds now.
-        for secret in right.values():
-            await platform.api.delete("secrets", secret["metadata"]["name"], secret["metadata"]["namespace"])
+        installation.values.pop(PASSWORD, None)
+        # The login too: kubelet trusts an object with which it has once pulled an image, whatever it holds now.
+        for secret in ("secret-absent", "registry-locked"):
+            await platform.api.delete("secrets", secret, namespace)
     found = {name: task.result() for name, task in asked.items()}
     stuck_at = {name: _stuck_at(name, events) or one.accepted_at for name, one in found.items()}
     return Story(found, stuck_at, flow.result(), restarted(before, await restarts(platform)))
@@ -151,24 +158,24 @@ def _is_stuck(pod: Object) -> bool:
     )
 
 
-def _right_secrets(platform: Platform, installation: Installation) -> Mapping[str, Mapping[str, Any]]:
-    """What is missing or wrong in the project, as it should be."""
-    registry = installation.parts.registry
-    login = docker_config(registry["address"], registry["user"], registry["password"])
-    login_type = "kubernetes.io/dockerconfigjson"
+async def _make_secret(platform: Platform) -> None:
+    """The one that has no value anywhere, made by hand."""
     namespace = platform.access.endpoint_namespaces[0]
-    return {
-        "no-secret": _secret(namespace, "secret-absent", "Opaque", {"value": "here at last"}),
-        "bad-login": _secret(namespace, "registry-locked", login_type, {".dockerconfigjson": login}),
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "secret-absent", "namespace": namespace},
+        "stringData": {"value": "here at last"},
     }
+    await platform.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(secret))
 
 
-def _secret(namespace: str, name: str, kind: str, content: Mapping[str, str]) -> Mapping[str, Any]:
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "stringData": content}
+async def _put_password_right(installation: Installation) -> None:
+    installation.values[PASSWORD] = installation.parts.registry["password"]
+    await asyncio.to_thread(installation.apply)
 
 
-async def _ask(platform: Platform, endpoint: str, right: Mapping[str, Any] | None) -> Told:
+async def _ask(platform: Platform, endpoint: str, mend: Callable[[], Awaitable[object]] | None) -> Told:
     """Ask for an endpoint with one async request, hear its cause, and mend it or take the request back."""
     load = Load(platform, endpoint, deadline_seconds=STORY_SECONDS)
     sent = asyncio.ensure_future(load.send(Kind.ASYNC, seconds=0))
@@ -176,9 +183,8 @@ async def _ask(platform: Platform, endpoint: str, right: Mapping[str, Any] | Non
         accepted = await platform.wait(lambda: _accepted_at(load), TOLD_SECONDS, f"{endpoint} accepts")
         cause, told_at, untrue = await _listen(platform, endpoint, accepted)
         mended_at = time.monotonic()
-        if right is not None:
-            words = ("apply", "--server-side", "--force-conflicts", "-f", "-")
-            await platform.kubectl(*words, stdin=json.dumps(right))
+        if mend is not None:
+            await mend()
             await asyncio.wait([sent], timeout=MEND_SECONDS)
         return Told(cause, accepted, told_at, untrue, load.ledger.entries[0], time.monotonic() - mended_at)
     finally:

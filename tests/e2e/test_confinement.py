@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
@@ -43,6 +44,8 @@ STRANGER_SECONDS = 60.0
 
 async def test_every_pod_is_under_a_policy_that_denies_the_rest(platform: Platform) -> None:
     """In each namespace all pods are denied both ways, and each pod's own flows are named by a policy."""
+    await _serve_one(platform)
+    assert await platform.pods(SHOWN)
     uncovered = []
     for namespace in spaces(platform):
         policies = await _policies(platform, namespace)
@@ -67,8 +70,7 @@ async def test_a_stranger_reaches_clients_ports_only(
     platform: Platform, installation: Installation, figures: Figures
 ) -> None:
     """From a pod of another namespace, as far as the cluster's network enforces policies; it is told whether."""
-    load = Load(platform, SHOWN)
-    assert (await load.send(seconds=0)).fate is Fate.ANSWERED, told(load.ledger.entries)
+    await _serve_one(platform)
     (replica,) = [pod["status"]["podIP"] for pod in await platform.pods(SHOWN)]
     gateway = (await platform.component_pods("gateway"))[0]["status"]["podIP"]
     queue = (await platform.component_pods("queue"))[0]["status"]["podIP"]
@@ -107,21 +109,30 @@ async def test_restricted_namespaces_refuse_root(platform: Platform) -> None:
 
 async def test_only_who_needs_the_api_has_a_token_for_it(platform: Platform) -> None:
     """Gateway, platform API and scaler; no replica and not the queue."""
-    holders = {_component(pod) for pod in await all_pods(platform) if _has_token(pod)}
+    await _serve_one(platform)
+    pods = await all_pods(platform)
+    holders = {_component(pod) for pod in pods if _has_token(pod)}
 
+    assert "replica" in {_component(pod) for pod in pods}
     assert holders == {"gateway", "api", "scaler"}
 
 
 @pytest.mark.parametrize("who", ["gateway", "api", "scaler", "queue", "replica"])
 async def test_no_identity_of_the_platform_can_read_secrets(platform: Platform, who: str) -> None:
     """Kubernetes refuses each, in every namespace."""
-    own = platform.access.endpoint_namespaces[0] if who == "replica" else platform.access.namespace
-    identity = f"--as=system:serviceaccount:{own}:{who}"
+    homes = platform.access.endpoint_namespaces if who == "replica" else (platform.access.namespace,)
 
-    for namespace in spaces(platform):
+    for home, namespace in product(homes, spaces(platform)):
+        identity = f"--as=system:serviceaccount:{home}:{who}"
         words = ("get", "secrets", f"--namespace={namespace}", identity)
         with pytest.raises(CommandError, match="forbidden"):
             await platform.kubectl(*words)
+
+
+async def _serve_one(platform: Platform) -> None:
+    """Let an endpoint have a replica."""
+    load = Load(platform, SHOWN)
+    assert (await load.send(seconds=0)).fate is Fate.ANSWERED, told(load.ledger.entries)
 
 
 async def _policies(platform: Platform, namespace: str) -> list[Object]:

@@ -3,14 +3,17 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
+import pytest
 from e2e.client import Platform
 from e2e.cluster_api import Event, Object, recorded
 from e2e.figures import Figures, spread
-from e2e.load import Fate, Load
+from e2e.load import ROUTE, Fate, Load
 
 ENDPOINT = "zero"
 SELECTOR = f"moorage.dev/endpoint={ENDPOINT}"
+GPU_RESOURCE = "nvidia.com/gpu"
 TRIES = 5
 SCALE_SECONDS = 0.2
 """Goal: from the request to the number in the Deployment."""
@@ -50,6 +53,23 @@ async def test_first_request_is_answered_as_soon_as_its_pod_serves(
     figures.add("0->1: answer less the pod's own start, most of 5", most_overhead, "s", goal=goal)
     assert most_scale <= SCALE_SECONDS
     assert most_overhead <= OVERHEAD_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "key"),
+    [("sentiment", {"text": "I love it"}, "label"), ("gpu", {"seconds": 0}, "pod")],
+)
+async def test_a_class_and_a_gpu_are_served_too(
+    platform: Platform, endpoint: str, body: dict[str, object], key: str
+) -> None:
+    """An image made from a folder with a class, and a pod that holds a GPU of a tainted node."""
+    reply = await (await platform.client(endpoint)).post(ROUTE, json=body)
+
+    assert reply.status_code == HTTPStatus.OK, reply.text
+    assert key in reply.text
+    (pod,) = await platform.pods(endpoint)
+    gpus = [each["resources"].get("limits", {}).get(GPU_RESOURCE) for each in pod["spec"]["containers"]]
+    assert ("1" in gpus) == (endpoint == "gpu")
 
 
 async def start_from_zero(platform: Platform) -> Start:

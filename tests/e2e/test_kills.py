@@ -3,9 +3,14 @@
 import pytest
 from e2e.figures import Figures
 from e2e.installation import Installation
-from e2e.kills import BACK_SECONDS, GOES, NODE_BACK_SECONDS, RERUN_GOAL, STORY_SECONDS, Story, kill_everything
+from e2e.kills import BACK_SECONDS, GOES, RERUN_GOAL, STORY_SECONDS, Story, kill_everything
 from e2e.load import Entry, Fate, Kind
 from e2e.stories import play, told
+
+LAST_GOAL = 90.0
+"""Until Kubernetes has given a node up and another pod runs in the place of the endpoint's only one, in seconds."""
+NODES = frozenset({"node", "kubelet"})
+"""What is killed on the suite's own cluster only."""
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +41,36 @@ def test_a_plain_request_fails_only_with_its_own_gateway(story: Story, figures: 
     assert [each for each in failed if not _lived_within(each, *story.gateway_killed)] == []
 
 
+@pytest.mark.parametrize(
+    "struck", ["node", "gateway", "model", "worker", "scaler leader", "queue", "kubelet"]
+)
+def test_requests_come_while_each_part_is_away(story: Story, figures: Figures, struck: str) -> None:
+    """Of those that may not be lost; else nothing would be shown by it."""
+    if struck in NODES:
+        _require_own(story)
+    begin, end = story.away[struck]
+    kept = [each for each in story.flow.entries if each.kind is not Kind.SYNC]
+    meanwhile = sum(begin <= each.begun_at <= end for each in kept)
+    figures.add(f"{struck} away: async and keyed requests sent meanwhile", meanwhile, goal="> 0")
+
+    assert meanwhile > 0
+
+
+def test_a_keyed_request_goes_on_at_another_gateway(story: Story) -> None:
+    """Some were at the one that was killed; with its key each was sent again."""
+    again = [each for each in story.flow.entries if each.kind is Kind.KEYED and each.retries]
+
+    assert any(_lived_within(each, *story.gateway_killed) for each in again), told(story.flow.entries)
+
+
 def test_nobody_sees_a_request_that_ran_twice(story: Story) -> None:
     """Whoever asks again, by id or with the same key, gets the very same answer."""
     kinds = {entry.kind for entry, _ in story.again}
+    asked = {entry.tag for entry, _ in story.again}
 
     assert kinds == {Kind.ASYNC, Kind.KEYED}
+    assert all(rerun.entry.tag in asked for rerun in story.reruns.values())
+    assert min(story.attempts.values()) > 1, story.attempts
     assert [(entry.answer, answer) for entry, answer in story.again if entry.answer != answer] == []
 
 
@@ -81,10 +111,12 @@ def test_an_endpoint_comes_back_when_the_node_of_its_only_replica_is_gone(
     """Once Kubernetes has given the node up, another pod takes over."""
     _require_own(story)
     rerun = story.reruns["last replica's node"]
-    figures.add("node of the only replica killed -> runs elsewhere", rerun.seconds, "s", goal="90 s")
+    figures.add(
+        "node of the only replica killed -> runs elsewhere", rerun.seconds, "s", goal=f"{LAST_GOAL:g} s"
+    )
 
     assert rerun.entry.fate is Fate.ANSWERED, told([rerun.entry])
-    assert 0 < rerun.seconds <= NODE_BACK_SECONDS
+    assert 0 < rerun.seconds <= LAST_GOAL
 
 
 def test_an_endpoint_says_that_its_node_is_gone(story: Story) -> None:

@@ -81,9 +81,10 @@ async def test_second_apply_moves_the_pods_of_its_own_endpoints_only(
     figures.add("second apply: highest number of one busy replica in its rollout", highest, goal="1")
     assert moved == set()
     assert came == {EDITED, ADDED}
+    assert deployments, "nothing was heard of the edited endpoint's Deployment"
     assert highest == 1
     for load in loads:
-        load.ledger.require_none_lost()
+        load.ledger.require_undisturbed()
 
 
 async def is_exchanged(platform: Platform, former: Mapping[str, Seat]) -> bool:
@@ -119,4 +120,7 @@ async def is_gone(platform: Platform, endpoint: str) -> bool:
     """Whether nothing of an endpoint runs, and its Deployment and record are not there any more."""
     namespace = platform.access.namespace
     record = await platform.api.find("configmaps", f"endpoint-{endpoint}", namespace)
-    return record is None and not await platform.pods(endpoint, with_ending=True)
+    spaces = platform.access.endpoint_namespaces
+    deployments = [await platform.api.find("deployments", endpoint, space) for space in spaces]
+    is_there = record is not None or any(each is not None for each in deployments)
+    return not is_there and not await platform.pods(endpoint, with_ending=True)

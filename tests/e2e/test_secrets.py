@@ -8,17 +8,17 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 from e2e.client import Platform
 from e2e.cluster_api import Object
-from e2e.commands import CommandError
 from e2e.figures import Figures
 from e2e.installation import SECRETS, Installation
 from e2e.load import Entry, Fate, Load
-from e2e.stories import all_pods, busy_with, play, spaces, told
+from e2e.stories import all_pods, busy_with, play, spaces, statuses, told
+
+from runtime.wire.cluster import LABEL_ENDPOINT
 
 STORY_SECONDS = 300.0
 HELD_SECONDS = 8.0
@@ -86,9 +86,7 @@ def test_a_new_value_reaches_the_model_with_a_new_pod(story: Story, figures: Fig
 
 def test_a_new_value_rolls_its_readers_only(story: Story, installation: Installation) -> None:
     """By itself where the stack holds it; where Secrets are somebody else's, its readers roll when told to."""
-    is_held = installation.settings.get("secrets") == "pulumi"
-
-    assert story.rolls_by_itself == is_held
+    assert story.rolls_by_itself == installation.holds_secrets
     assert {"steady", "queue", "gateway"} <= story.others.keys()
     assert story.others_after == story.others
 
@@ -98,10 +96,35 @@ async def test_nothing_secret_stands_in_a_log(platform: Platform, installation: 
     """Of any container of the platform and of its endpoints, its former life's too."""
     values = await _secret_values(platform, installation)
 
-    logs = {name: text async for name, text in _logs(platform)}
+    logs = await _logs(platform)
+    lives = {name.partition(" ")[2] for name in logs}
 
     assert any("gateway" in name for name in logs)
+    assert {"secret/model", "secret/worker"} <= lives
     assert _found(values, logs) == []
+
+
+@pytest.mark.usefixtures("story")
+async def test_nothing_secret_stands_in_a_log_of_the_cluster(
+    platform: Platform, installation: Installation, own_cluster: Path
+) -> None:
+    """What its control plane and its nodes wrote."""
+    values = await _secret_values(platform, installation)
+    logs = {path.name: path.read_text(errors="replace") for path in (own_cluster / "logs").glob("*.log")}
+
+    assert {"kube-apiserver.log", "node1-kubelet.log", "node1-containerd.log"} <= logs.keys()
+    assert _found(values, logs) == []
+
+
+@pytest.mark.usefixtures("story")
+async def test_what_is_secret_would_be_found(platform: Platform, installation: Installation) -> None:
+    """Where it does stand: each value is in a Secret, in base64."""
+    values = await _secret_values(platform, installation)
+    words = ("get", "secrets", f"--namespace={platform.access.endpoint_namespaces[1]}", "-o", "yaml")
+
+    found = _found(values, {"secrets": await platform.kubectl(*words)})
+
+    assert f"value {values.index(NEWER)} in secrets" in found
 
 
 @pytest.mark.usefixtures("story")
@@ -222,16 +245,22 @@ def _found(values: list[str], texts: dict[str, str]) -> list[str]:
     )
 
 
-async def _logs(platform: Platform) -> Any:
-    """Each container's log by `pod/container`, and that of its former life."""
+async def _logs(platform: Platform) -> dict[str, str]:
+    """What each container wrote, and in its former life, by pod, component or endpoint, and container."""
+    logs = {}
     for pod in await all_pods(platform):
-        name, space = pod["metadata"]["name"], f"--namespace={pod['metadata']['namespace']}"
-        for words in ((), ("--previous",)):
-            try:
-                text = await platform.kubectl("logs", name, space, "--all-containers", "--prefix", *words)
-            except CommandError:  # it does not run yet, or had no former life
-                continue
-            yield f"{name} {' '.join(words)}".strip(), text
+        metadata = pod["metadata"]
+        owner = metadata["labels"].get(LABEL_ENDPOINT, metadata["labels"]["app.kubernetes.io/component"])
+        for status in statuses(pod):
+            for is_former in (False, True) if status["restartCount"] else (False,):
+                text = await platform.api.log(
+                    metadata["name"], status["name"], metadata["namespace"], is_former=is_former
+                )
+                assert text is not None or not is_former, f"{owner}/{status['name']} has no former log"
+                if text is not None:
+                    life = ", its former life" if is_former else ""
+                    logs[f"{metadata['name']} {owner}/{status['name']}{life}"] = text
+    return logs
 
 
 async def _objects(platform: Platform) -> dict[str, str]:
