@@ -9,6 +9,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import replace
 from heapq import heappop, heappush
+from math import inf
 
 from runtime.queue.memory_request import Request
 from runtime.queue.port import (
@@ -16,6 +17,7 @@ from runtime.queue.port import (
     HOLD_SECONDS,
     LEAST_START_SECONDS,
     MAX_LEVEL,
+    NOTE_SECONDS,
     RESULT_SECONDS,
     RETURN_SECONDS,
     SILENT_SECONDS,
@@ -59,7 +61,7 @@ class Endpoint:
         self.holds: dict[str, float] = {}
         """Gateway to the moment until which its clients are known to wait."""
         self.swept_at: float | None = None
-        self.patient_until = 0.0
+        self.patient_until = -inf
         """Nobody counts as silent before then."""
         self.needed: dict[int, float] = {}
         self.desired = 0
@@ -162,6 +164,16 @@ class Endpoint:
         if caller is None or request.new.keeps_answer:
             return False
         return self.holds.get(caller.gateway, now) <= now and not self.is_patient(now)
+
+    def note_sweep(self, now: float) -> None:
+        """See whether the queue was away since the last one that could have found silence."""
+        if not self.waiting and not self.running and not self.replicas:
+            return
+        swept = now if self.swept_at is None else self.swept_at
+        if now - swept >= AWAY_SECONDS and swept >= self.patient_until:
+            self.patient_until = now + RETURN_SECONDS
+        if self.swept_at is None or now - swept >= NOTE_SECONDS:
+            self.swept_at = now
 
     def is_patient(self, now: float) -> bool:
         """Whether the queue was away a short while ago, as after a sleep of the machine: nobody counts as silent yet."""
@@ -281,9 +293,7 @@ class Endpoint:
 
     def sweep(self, now: float) -> None:
         """Do all that only time brings about."""
-        if self.swept_at is not None and now - self.swept_at >= AWAY_SECONDS:
-            self.patient_until = now + RETURN_SECONDS
-        self.swept_at = now
+        self.note_sweep(now)
         self.forget_ends(now)
         self.expire_waiting(now)
         if not self.is_patient(now):

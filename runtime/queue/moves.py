@@ -30,6 +30,7 @@ def _constants() -> str:
         "HOLD_MS": port.HOLD_SECONDS * 1000,
         "SILENT_MS": port.SILENT_SECONDS * 1000,
         "AWAY_MS": port.AWAY_SECONDS * 1000,
+        "NOTE_MS": port.NOTE_SECONDS * 1000,
         "RETURN_MS": port.RETURN_SECONDS * 1000,
         "LEAST_START_MS": int(port.LEAST_START_SECONDS * 1000),
         "MAX_LEVEL": port.MAX_LEVEL,

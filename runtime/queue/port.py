@@ -27,6 +27,8 @@ SILENT_SECONDS = 15
 """How long a replica may stay silent before the queue forgets it."""
 AWAY_SECONDS = 4
 """A queue that was not swept for so long was away itself, for scalers and idle workers have it swept each second."""
+NOTE_SECONDS = 1
+"""A sweep is noted where the last one was so long ago: each note is a write."""
 RETURN_SECONDS = 6
 """How long after that nobody counts as silent: gateways say every 1.5 s that they are there, workers every 4 s."""
 LEAST_START_SECONDS = 0.1
@@ -348,7 +350,8 @@ class Queue(Protocol):
         """Expire what waited too long, drop what waits for a silent gateway, take over expired leases.
 
         Replicas that went silent are forgotten. Where the queue itself was away (`AWAY_SECONDS`), nobody counts as
-        silent until all had the time to be heard again (`RETURN_SECONDS`). `take` and `enqueue` sweep too.
+        silent until all had the time to be heard again (`RETURN_SECONDS`); an absence that follows within that time
+        is none, for where sweeps are slow themselves silence must be found too. `take` and `enqueue` sweep as well.
         """
         ...
 

@@ -100,9 +100,10 @@ def find_cause(evidence: Evidence) -> Cause | None:
 
 
 def _is_unread(evidence: Evidence, pod: Pod) -> bool:
-    """Whether a pod waits for a node like others whose events were read: without them it says less than they do."""
-    is_placed = bool((pod.raw.get("spec") or {}).get("nodeName"))
-    return not is_placed and bool(evidence.events) and pod.name not in evidence.events
+    """Whether a pod waits for a node like another one whose events were read: without them it says less than that."""
+    if pod.is_assigned or pod.name in evidence.events:
+        return False
+    return any(not each.is_assigned and each.name in evidence.events for each in evidence.fleet.alive)
 
 
 def is_crashing(pod: Pod) -> bool:

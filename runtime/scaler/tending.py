@@ -32,7 +32,7 @@ class Outlook:
     """The number that stands now: in the Deployment, or told to KEDA."""
     fleet: Fleet | None
     fault: str = ""
-    """Why the number could not be written."""
+    """Why the number could not be written, or nobody be let back."""
 
     @property
     def is_quiet(self) -> bool:
@@ -150,15 +150,18 @@ class Tending:
 
     async def _try_moves(self, fleet: Fleet, moves: Moves, target: int) -> tuple[int, str]:
         """The number that stands after the moves, and why it is not the one that was planned."""
+        number = target
         try:
-            return await self._carry_out(fleet, moves, target), ""
+            number = await self._carry_out(fleet, moves, target)
+            await self._lowering.let_back(fleet, moves.unretire)
         except ClusterError as exc:
             # The Deployment has changed since we looked, or is gone: the next look sees more.
             fault = "" if exc.is_conflict or exc.is_gone else str(exc)
             before = self._outlooks.get(fleet.endpoint)
             if fault and (before is None or before.fault != fault):
-                self._log.warning("number cannot be written", endpoint=fleet.endpoint, fault=fault)
-            return target, fault
+                self._log.warning("cluster cannot be brought along", endpoint=fleet.endpoint, fault=fault)
+            return number, fault
+        return number, ""
 
     async def _carry_out(self, fleet: Fleet, moves: Moves, target: int) -> int:
         """Write the number, raised at once, lowered in its order; the one that stands comes back."""
@@ -169,7 +172,6 @@ class Tending:
             await self._write(fleet, number, target)
         if number != target or moves.number >= target:
             self._lowering.note(fleet, is_lower=number < target)
-        await self._lowering.let_back(fleet, moves.unretire)
         return number
 
     async def _write(self, fleet: Fleet, number: int, target: int) -> None:

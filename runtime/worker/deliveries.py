@@ -10,6 +10,8 @@ MOST_DELIVERIES = 8
 """Answers under way at one time; with more, the next answer waits for one of them."""
 DELIVERY_SECONDS = 900.0
 """Longest that one answer may be under way, in seconds: the client is too slow then, and is cut off."""
+SMALL_SECONDS = 60.0
+"""The same of a small one, which its gateway reads at once or not at all."""
 
 
 _log = logging.getLogger(__name__)
@@ -34,18 +36,26 @@ class Deliveries:
         except BaseException:
             delivery.close()
             raise
-        return self._tasks.create_task(self._deliver(delivery))
+        return self._tasks.create_task(self._deliver_large(delivery))
 
-    async def _deliver(self, delivery: Coroutine[Any, Any, None]) -> None:
+    def start_small(self, delivery: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Begin a delivery that needs no room: of an answer of some KiB, and whoever begins it waits for its end a while."""
+        return self._tasks.create_task(self._deliver(delivery, SMALL_SECONDS))
+
+    async def _deliver_large(self, delivery: Coroutine[Any, Any, None]) -> None:
         try:
-            async with asyncio.timeout(DELIVERY_SECONDS):
+            await self._deliver(delivery, DELIVERY_SECONDS)
+        finally:
+            self._room.release()
+
+    async def _deliver(self, delivery: Coroutine[Any, Any, None], seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
                 await delivery
         except TimeoutError:
             return
         except Exception:  # noqa: BLE001 - the edge of a task; another one would end the worker
             _log.exception("an answer could not be handed over")
-        finally:
-            self._room.release()
 
 
 @asynccontextmanager

@@ -23,11 +23,12 @@ from runtime.worker.settings import WorkerSettings
 RETRY_SECONDS = 0.2
 SETTLE_SECONDS = 60.0
 """How long the end of a request is reported again while the queue is away, in seconds."""
-HAND_OVER_SECONDS = 5.0
+HAND_OVER_SECONDS = 15.0
 """How long the replica waits until a small answer has left; then it goes on, and the answer leaves beside."""
 FORGET_SECONDS = 2.0
 """Longest that the removal of a body may keep the replica from its next request."""
-MOST_STORE_PAUSE_SECONDS = 60.0
+MOST_STORE_PAUSE_SECONDS = 5.0
+"""Longest pause before a request whose body or answer the store refused is given back: it is the next one again."""
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Errand:
     """The replica's next request, taken in the step that ended this one."""
     _was_away: bool = field(default=False, init=False)
     """The queue did not answer at first when the end was reported."""
+    _small: Answer | None = field(default=None, init=False)
+    """A small answer that is not kept, to be sent when the model has finished."""
     _pipe: Pipe | None = field(default=None, init=False)
     """Through which a large answer or a stream leaves."""
     _is_fenced: bool = field(default=False, init=False)
@@ -115,6 +118,8 @@ class Errand:
             _log.exception("request %s: the worker failed", self.taken.id)
             await self._settle_failed(500, "internal", "the worker failed; its log says how")
         else:
+            if self._small is not None:
+                await self._hand_over(self._small)
             self.next = await self._settle(lambda: self._finish(answer))
             await self._conclude(answer)
             await self._forget_body()
@@ -160,7 +165,7 @@ class Errand:
         body = b"".join([chunk async for chunk in read_chunks(response)])
         if self.taken.keeps_answer:
             return Answer(head, body)
-        await self._hand_over(head, body)
+        self._small = Answer(head, body)
         return None
 
     async def _answer_in_pieces(self, head: AnswerHead, response: Connection) -> Answer | None:
@@ -209,9 +214,9 @@ class Errand:
         if self.taken.caller is not None and not self._is_fenced:
             await Recipient(self.connections, self.taken).send(head, body)
 
-    async def _hand_over(self, head: AnswerHead, body: bytes) -> None:
+    async def _hand_over(self, answer: Answer) -> None:
         """Send a small answer. A gateway whose machine is gone takes minutes to be known as gone: not the replica's."""
-        delivery = await self.deliveries.start(self._send(head, body))
+        delivery = self.deliveries.start_small(self._send(answer.head, answer.body))
         await asyncio.wait({delivery}, timeout=HAND_OVER_SECONDS)
 
     async def _end_overdue(self) -> None:
@@ -261,9 +266,8 @@ class Errand:
 
     async def _send_error(self, status: int, code: str, why: str) -> None:
         error = {"error": {"code": code, "message": why, "request_id": self.taken.id}}
-        await self._hand_over(
-            AnswerHead(status, (("content-type", "application/json"),)), json.dumps(error).encode()
-        )
+        head = AnswerHead(status, (("content-type", "application/json"),))
+        await self._hand_over(Answer(head, json.dumps(error).encode()))
 
     async def _settle(self, move: Callable[[], Awaitable[T]]) -> T:
         """Report the end until the queue hears it; a second report of one it heard is fenced off.

@@ -3,7 +3,7 @@
 import pytest
 from support.queue_stage import CALLER, LASTS_LONG, Stage
 
-from runtime.queue.port import HOLD_SECONDS, RETURN_SECONDS, SILENT_SECONDS, ReplicaState
+from runtime.queue.port import AWAY_SECONDS, HOLD_SECONDS, RETURN_SECONDS, SILENT_SECONDS, ReplicaState
 from runtime.wire import RequestState
 
 
@@ -83,3 +83,17 @@ async def test_idle_replicas_outlive_an_absence(stage: Stage) -> None:
     await stage.queue.sweep(stage.endpoint)
 
     assert await stage.replicas() == {"beats"}
+
+
+@LASTS_LONG
+@pytest.mark.timeout(60)
+async def test_slow_sweeps_find_a_silent_worker_all_the_same(stage: Stage) -> None:
+    """Each comes later than an absence would be told from; a scaler with many endpoints may be so slow."""
+    request_id = await stage.enqueue()
+    await stage.ready("r1")
+    await stage.take(lease_seconds=5)
+
+    for _ in range(4):
+        await be_away(stage, AWAY_SECONDS + 0.5)
+
+    assert (await stage.found(request_id)).state is RequestState.WAITING

@@ -628,6 +628,19 @@ def test_pods_whose_events_were_not_read_say_less_than_the_others() -> None:
     assert cause.kind is Kind.NODE
 
 
+def test_a_pod_without_a_node_is_heard_beside_others_that_have_one() -> None:
+    """Their events say nothing of it: one pulls its image, and for the other there is no GPU."""
+    pulls = waiting("ContainerCreating")
+    waits = unscheduled(NO_GPU)
+    waits["metadata"]["name"] = "b"
+    fleet = read_fleet(make_deployment(replicas=2), [pulls, waits])
+
+    cause = find_cause(Evidence(fleet, NOW, events={"a": ()}))
+
+    assert cause is not None
+    assert cause.kind is Kind.NO_GPU
+
+
 def test_long_messages_are_cut() -> None:
     """A scheduler's message may name a thousand nodes."""
     cause = cause_of(unscheduled("0/999 nodes are available: " + "1 node(s) had a taint, " * 99))

@@ -464,6 +464,23 @@ async def test_keda_mode_prepares_a_lower_number_and_writes_none(scene: Scene) -
     assert scene.cluster.number() == 3
 
 
+async def test_keda_hears_of_a_higher_number_though_nobody_can_be_let_back(scene: Scene) -> None:
+    """The cluster's API is away, and KEDA asks the queue."""
+    scene.record()
+    await scene.fleet("a")
+    await scene.queue.set_desired("embed", 1, 4, "", 60)
+    await scene.queue.retire("embed", ["a"])
+    for _ in range(3):
+        await scene.request()
+    scene.cluster.fault = ClusterError(503, "away")
+
+    outlook = await scene.scaler(writes_scale=False).tend("embed", is_sweep=False)
+
+    assert outlook is not None
+    assert "away" in outlook.fault
+    assert (await scene.queue.look("embed")).desired == 3
+
+
 async def test_keda_mode_keeps_them_retired_until_the_number_sinks(scene: Scene) -> None:
     """Its HPA takes its time."""
     scene.record()

@@ -15,6 +15,7 @@ from runtime.queue.port import (
     MAX_FAULTS,
     MAX_LEVEL,
     MAX_TAKES,
+    NOTE_SECONDS,
     RESULT_SECONDS,
     RETURN_SECONDS,
     SILENT_SECONDS,
@@ -334,9 +335,8 @@ class PlainQueue:
 
     def pass_time(self) -> None:
         """What only time brings about; less, where so much has passed that it was the queue which was away."""
-        if self.swept is not None and self.now - self.swept >= AWAY_SECONDS:
-            self.patient_until = self.now + RETURN_SECONDS
-        self.swept = self.now
+        if self.waiting() or self.running() or self.machines:
+            self.note_pass()
         self.item("")
         for item in self.waiting():
             if item.until <= self.now:
@@ -354,6 +354,15 @@ class PlainQueue:
         for replica, machine in list(self.machines.items()):
             if machine.beat <= self.now - SILENT_SECONDS and replica not in holders:
                 self.lose(replica)
+
+    def note_pass(self) -> None:
+        """A long pause is an absence, unless another one has just been."""
+        if self.swept is None:
+            self.swept = self.now
+        if self.now - self.swept >= AWAY_SECONDS and self.swept >= self.patient_until:
+            self.patient_until = self.now + RETURN_SECONDS
+        if self.now - self.swept >= NOTE_SECONDS:
+            self.swept = self.now
 
     def join(self, replica: str, revision: str) -> str | None:
         """See the port."""

@@ -26,6 +26,27 @@ async def test_room_ends_with_the_last_place_and_comes_back_with_an_end() -> Non
     assert rooms == [True, False, True]
 
 
+async def test_a_small_answer_needs_no_room() -> None:
+    """Slow readers of large ones do not hold it up."""
+    end, is_sent = asyncio.Event(), asyncio.Event()
+
+    async def deliver() -> None:
+        await end.wait()
+
+    async def deliver_small() -> None:
+        is_sent.set()
+
+    async with open_deliveries() as deliveries:
+        for _ in range(MOST_DELIVERIES):
+            await deliveries.start(deliver())
+
+        await deliveries.start_small(deliver_small())
+
+        assert is_sent.is_set()
+        assert not deliveries.has_room
+        end.set()
+
+
 async def test_a_delivery_that_fails_ends_no_worker() -> None:
     """It gives its place back, and the others go on."""
 

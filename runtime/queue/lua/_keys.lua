@@ -104,12 +104,19 @@ local function forget_replica(id)
 end
 
 -- A queue that was away heard nobody meanwhile: until all had the time to speak again, nobody counts as silent.
+-- Only a sweep that could have found silence counts: else slow ones would be taken for absences for ever.
 local function note_sweep()
-  local swept = redis.call('HGET', META, 'swept')
-  if swept and now - swept >= AWAY_MS then
+  if redis.call('EXISTS', WAITING, LEASES, BEATS) == 0 then
+    return
+  end
+  local found = redis.call('HMGET', META, 'swept', 'patient')
+  local swept, patient = tonumber(found[1] or now), tonumber(found[2] or 0)
+  if now - swept >= AWAY_MS and swept >= patient then
     redis.call('HSET', META, 'patient', text(now + RETURN_MS))
   end
-  redis.call('HSET', META, 'swept', text(now))
+  if not found[1] or now - swept >= NOTE_MS then
+    redis.call('HSET', META, 'swept', text(now))
+  end
 end
 
 local function is_patient()
