@@ -93,7 +93,7 @@ async def test_slow_sweeps_find_a_silent_worker_all_the_same(stage: Stage) -> No
     await stage.ready("r1")
     await stage.take(lease_seconds=5)
 
-    for _ in range(4):
+    for _ in range(3):
         await be_away(stage, AWAY_SECONDS + 0.5)
 
     assert (await stage.found(request_id)).state is RequestState.WAITING
