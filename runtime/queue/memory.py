@@ -216,6 +216,8 @@ class MemoryQueue:
         is_retired = replica in at.replicas and at.replicas[replica].state is ReplicaState.RETIRED
         at.forget_replica(replica, now)
         held, _ = at.lost.pop(replica, (None, now))
+        if held is not None:
+            at.formers[replica] = held
         at.replicas[replica] = ReplicaView(
             id=replica,
             state=ReplicaState.RETIRED if is_retired else ReplicaState.STARTING,

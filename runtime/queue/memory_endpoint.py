@@ -58,6 +58,8 @@ class Endpoint:
         self.replicas: dict[str, ReplicaView] = {}
         self.lost: dict[str, tuple[str, float]] = {}
         """Forgotten replica to the request that its model may still run, and when it was forgotten."""
+        self.formers: dict[str, str] = {}
+        """Replica to the request that a worker before left to its model, until that is ready."""
         self.holds: dict[str, float] = {}
         """Gateway to the moment until which its clients are known to wait."""
         self.swept_at: float | None = None
@@ -342,22 +344,25 @@ class Endpoint:
 
     def forget_replica(self, replica: str, now: float) -> None:
         """Forget a replica; what it has in hand is remembered, for its model may still be at work on it."""
-        known = self.replicas.pop(replica, None)
+        known, held = self.replicas.pop(replica, None), self.formers.pop(replica, None)
         if known is not None and known.request is not None:
-            self.lost[replica] = (known.request, now)
+            held = known.request
+        if held is not None:
+            self.lost[replica] = (held, now)
 
     def forget_silent(self, now: float) -> None:
         """Forget replicas whose workers say nothing, unless they hold a live lease."""
         holders = {request.replica for request in self.running.values()}
         for replica in list(self.replicas.values()):
             if now - replica.beat_at >= SILENT_SECONDS and replica.id not in holders:
-                del self.replicas[replica.id]
+                self.forget_replica(replica.id, now)
 
     def report_ready(self, replica: ReplicaView, now: float) -> None:
         """A replica's model answers: it may take, unless it still has a request in hand.
 
         Its first time also teaches how long a start takes.
         """
+        self.formers.pop(replica.id, None)
         is_first = replica.ready_at is None
         is_free = replica.request is None
         self.replicas[replica.id] = replace(

@@ -390,7 +390,8 @@ class Queue(Protocol):
     async def join(self, endpoint: str, replica: str, revision: str) -> str | None:
         """Add a replica as starting; one that is RETIRED stays so, for its pod may be about to be deleted.
 
-        The request that its previous worker had in hand comes back.
+        The request that its previous worker had in hand comes back, each time until the replica was READY: an
+        answer may be lost.
 
         If its lease still runs it is given back at once (without a fault); it may also have been taken
         over by then. Either way the caller must have the model restarted before it says `ready`, for the

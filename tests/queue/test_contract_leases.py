@@ -265,6 +265,7 @@ async def test_replica_that_left_with_a_request_in_hand_hears_of_it(stage: Stage
     await stage.queue.leave(stage.endpoint, "r1")
 
     assert await stage.queue.join(stage.endpoint, "r1", "rev") == request_id
+    await stage.queue.beat(stage.endpoint, "r1", ReplicaState.READY)
     assert await stage.queue.join(stage.endpoint, "r1", "rev") is None
 
 

@@ -259,6 +259,20 @@ async def test_retired_replica_stays_so_when_its_worker_starts_anew(stage: Stage
     assert await stage.try_take() is None
 
 
+async def test_what_a_former_worker_left_is_told_until_the_model_is_ready(stage: Stage) -> None:
+    """The first answer may have been lost; else the model would be given a second request beside it."""
+    request_id = await stage.enqueue()
+    await stage.ready("r1")
+    await stage.take()
+
+    told = [await stage.queue.join(stage.endpoint, "r1", "rev-1") for _ in range(2)]
+    await beat(stage, ReplicaState.READY)
+    told.append(await stage.queue.join(stage.endpoint, "r1", "rev-1"))
+
+    assert told == [request_id, request_id, None]
+    assert (await stage.found(request_id)).state is RequestState.WAITING
+
+
 async def test_busy_replica_is_not_retired(stage: Stage) -> None:
     """Only those that may go come back; a starting one may, an unknown one is nobody."""
     await stage.enqueue()

@@ -87,6 +87,7 @@ class Machine:
     idle: float | None = None
     request: str | None = None
     detail: str = ""
+    former: str | None = None
 
 
 @dataclass
@@ -212,8 +213,9 @@ class PlainQueue:
     def lose(self, replica: str) -> None:
         """Forget a replica, but not what it has in hand."""
         machine = self.machines.pop(replica, None)
-        if machine is not None and machine.request is not None:
-            self.lost[replica] = (machine.request, self.now)
+        held = None if machine is None else machine.request or machine.former
+        if held is not None:
+            self.lost[replica] = (held, self.now)
 
     # The moves.
 
@@ -370,6 +372,8 @@ class PlainQueue:
         self.lose(replica)
         held, at = self.lost.pop(replica, (None, self.now))
         self.machines[replica] = Machine(revision, self.now, self.now)
+        if held is not None and at > self.now - RESULT_SECONDS:
+            self.machines[replica].former = held
         if before is not None and before.state is ReplicaState.RETIRED:
             self.machines[replica].state = ReplicaState.RETIRED
         if held is None or at <= self.now - RESULT_SECONDS:
@@ -398,6 +402,7 @@ class PlainQueue:
 
     def recover(self, machine: Machine) -> None:
         """Its model answers."""
+        machine.former = None
         machine.detail = ""
         machine.state = ReplicaState.READY if machine.request is None else ReplicaState.BUSY
         machine.idle = self.now if machine.request is None else None

@@ -15,7 +15,8 @@
 --                                                 enqueued, started, finished, replica, cancelled, error,
 --                                                 answer_head, answer_body, answer_ref
 --   moorage:{endpoint}:key:<digest>   string      the request that first came with this idempotency key
---   moorage:{endpoint}:replica:<id>   hash        state, revision, joined, ready, idle, request, detail; of a
+--   moorage:{endpoint}:replica:<id>   hash        state, revision, joined, ready, idle, request, detail, former (what
+--                                                 a worker before left to the model, until that is ready); of a
 --                                                 forgotten one (state lost) only what its model may still run
 --
 --   moorage:{rate:<bucket>}           string      when the bucket of a rate limit will be full again, ms
@@ -87,15 +88,23 @@ local function is_known(replica_state)
   return replica_state and replica_state ~= 'lost'
 end
 
+-- The request that a replica's model may still be at work on; empty where there is none.
+local function left_behind(key)
+  local found = redis.call('HMGET', key, 'request', 'former')
+  if found[1] and found[1] ~= '' then
+    return found[1]
+  end
+  return found[2] or ''
+end
+
 -- A replica that goes with a request in its hands is remembered: its model may still be at work on it.
 local function forget_replica(id)
   local key = replica_key(id)
-  local found = redis.call('HMGET', key, 'state', 'request')
   redis.call('ZREM', BEATS, id)
-  if not is_known(found[1]) then
+  if not is_known(redis.call('HGET', key, 'state')) then
     return
   end
-  if found[2] == '' then
+  if left_behind(key) == '' then
     redis.call('UNLINK', key)
   else
     redis.call('HSET', key, 'state', 'lost')

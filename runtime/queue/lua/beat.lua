@@ -13,6 +13,7 @@ if not stays and (state == 'starting' or state == 'failing') then
   redis.call('HSET', key, 'state', state, 'detail', detail)
   redis.call('HDEL', key, 'idle')
 elseif state == 'ready' and (found[1] == 'starting' or found[1] == 'failing') then
+  redis.call('HDEL', key, 'former')
   if found[4] == '' then
     redis.call('HSET', key, 'state', 'ready', 'detail', '', 'idle', text(now))
   else

@@ -2,12 +2,13 @@
 -- Add a replica as starting, or as retired if it is; what its former worker still held goes back.
 local replica, revision = unpack(ARGV)
 local key = replica_key(replica)
-local found = redis.call('HMGET', key, 'state', 'request')
-local state, held = found[1] == 'retired' and 'retired' or 'starting', found[2]
+local state = redis.call('HGET', key, 'state') == 'retired' and 'retired' or 'starting'
+local held = left_behind(key)
 redis.call('UNLINK', key)
-redis.call('HSET', key, 'state', state, 'revision', revision, 'joined', text(now), 'request', '', 'detail', '')
+redis.call('HSET', key, 'state', state, 'revision', revision, 'joined', text(now), 'request', '', 'detail', '',
+  'former', held)
 redis.call('ZADD', BEATS, text(now), replica)
-if not held or held == '' then
+if held == '' then
   return false
 end
 if redis.call('HGET', request_key(held), 'replica') == replica and redis.call('ZSCORE', LEASES, held) then
