@@ -90,8 +90,7 @@ class _Look:
 
 def find_cause(evidence: Evidence) -> Cause | None:
     """The cause that the user should read first: what nobody mends by waiting; None when nothing is known."""
-    stuck = [pod for pod in evidence.fleet.alive if not _serves(evidence, pod)]
-    looks = [_look(evidence, pod) for pod in stuck if not _is_unread(evidence, pod)]
+    looks = [_look(evidence, pod) for pod in _heard(evidence)]
     causes = [cause for cause in map(_cause_of_pod, looks) if cause is not None]
     without = _cause_without_pod(evidence)
     if without is not None:
@@ -99,11 +98,12 @@ def find_cause(evidence: Evidence) -> Cause | None:
     return min(causes, key=lambda cause: cause.kind.rank, default=None)
 
 
-def _is_unread(evidence: Evidence, pod: Pod) -> bool:
-    """Whether a pod waits for a node like another one whose events were read: without them it says less than that."""
-    if pod.is_assigned or pod.name in evidence.events:
-        return False
-    return any(not each.is_assigned and each.name in evidence.events for each in evidence.fleet.alive)
+def _heard(evidence: Evidence) -> list[Pod]:
+    """Pods that do not serve; those that wait for a node unread say less than one whose events were read, and are left out."""
+    stuck = [pod for pod in evidence.fleet.alive if not _serves(evidence, pod)]
+    if not any(not pod.is_assigned and pod.name in evidence.events for pod in evidence.fleet.alive):
+        return stuck
+    return [pod for pod in stuck if pod.is_assigned or pod.name in evidence.events]
 
 
 def is_crashing(pod: Pod) -> bool:

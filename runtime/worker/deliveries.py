@@ -13,7 +13,6 @@ DELIVERY_SECONDS = 900.0
 SMALL_SECONDS = 60.0
 """The same of a small one, which its gateway reads at once or not at all."""
 
-
 _log = logging.getLogger(__name__)
 
 
